@@ -1,0 +1,284 @@
+"""Fill every topic's quota with valid dialogues: workers take slots, ask, judge the reply, and store it before it counts."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from datagen.budget import TOKENS_PER_CHARACTER, Budget, Spending
+from datagen.errors import BudgetSpentError, DamhwaError, DataError, InterruptedRunError, QuotaOutOfReachError
+from datagen.group_commit import GroupCommit
+from datagen.ledger import Attempt, Entry, Ledger, Outcome
+from datagen.prices import PriceList, Tokens
+from datagen.prompt import Prompt, PromptWriter
+from datagen.provider import Answer, Call, GaveUpError, Provider, RejectedRequestError, StoppingError
+from datagen.quota import Slot, SlotQueue
+from datagen.record import Message
+from datagen.seal import seal_dialogues
+from datagen.spec import LoadedSpec
+from datagen.tally import Tally
+from datagen.transcript import Rejection, parse_transcript
+
+DRAIN_S = 30.0
+"""Seconds that requests in flight, which are paid for, are waited for when a run stops."""
+SEAL_EVERY_ROWS = 5_000
+SEAL_EVERY_S = 300.0
+
+Clock = Callable[[], datetime]
+
+
+def read_clock() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What became of a draft: the messages if it was accepted, a reason if not."""
+
+    outcome: Outcome
+    reason: str | None = None
+    detail: str | None = None
+    messages: tuple[Message, ...] | None = None
+
+
+@dataclass(slots=True)
+class Generation:
+    """One run under way. Everything it works with is given; `run` does the work."""
+
+    folder: Path
+    loaded: LoadedSpec
+    request: dict[str, Any]
+    ledger: Ledger
+    provider: Provider
+    queue: SlotQueue
+    budget: Budget
+    prices: PriceList
+    tally: Tally
+    clock: Clock = read_clock
+    error: BaseException | None = None
+    """Why the run stopped early."""
+    _writer: PromptWriter = field(init=False)
+    _commits: GroupCommit = field(init=False)
+    _seq: int = field(init=False)
+    _wake: asyncio.Event = field(default_factory=asyncio.Event)
+    _idle: int = 0
+    _unsealed: int = 0
+
+    def __post_init__(self) -> None:
+        self._writer = PromptWriter(self.loaded)
+        self._commits = GroupCommit(self.ledger)
+        self._seq = self.ledger.last_seq()
+
+    async def run(self) -> None:
+        """Work until every quota is met or the run must stop; what was accepted is sealed either way.
+
+        Raises the error that stopped the run, or QuotaOutOfReachError once the other topics are finished.
+        """
+        keeper = asyncio.create_task(self._seal_now_and_then())
+        try:
+            await self._run_workers()
+        finally:
+            keeper.cancel()
+            with suppress(asyncio.CancelledError):
+                await keeper
+            await self._finish()
+        if self.error is not None:
+            raise self.error
+        if unreachable := self.queue.out_of_reach():
+            message = "\n".join(topic.explain_out_of_reach() for topic in unreachable)
+            names = " ".join(dict.fromkeys(topic.dimensions.topic for topic in unreachable))
+            hint = f"read them with `damhwa rejected {self.folder} {names}`, then give the topic more scenarios or lower its quota"
+            raise QuotaOutOfReachError(message, hint)
+
+    def interrupt(self) -> None:
+        """Stop asking; `run` waits for what is in flight, then raises InterruptedRunError."""
+        hint = "run the same command again to go on"
+        self._stop(InterruptedRunError(f"stopped at {self.tally.accepted} of {self.tally.quota}", hint))
+
+    def _stop(self, error: BaseException) -> None:
+        if self.error is None:
+            self.error = error
+        self.provider.stopping.set()
+        self._wake_all()
+
+    async def _run_workers(self) -> None:
+        count = min(self.loaded.spec.provider.concurrency, max(1, self.tally.quota - self.tally.accepted))
+        workers = [asyncio.create_task(self._work()) for _ in range(count)]
+        stopping = asyncio.create_task(self.provider.stopping.wait())
+        everyone = asyncio.gather(*workers, return_exceptions=True)
+        await asyncio.wait({everyone, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if self.error is not None:
+            # what cannot be stored is not waited for
+            await asyncio.wait(workers, timeout=0 if isinstance(self.error, DataError) else DRAIN_S)
+            for worker in workers:
+                worker.cancel()
+        await everyone
+
+    async def _work(self) -> None:
+        while (slot := await self._next_slot()) is not None:
+            try:
+                await self._draft(slot)
+            except StoppingError:
+                self.queue.topics[slot.topic].give_back(slot)
+            except Exception as exc:
+                self.queue.topics[slot.topic].give_back(slot)
+                self._stop(exc)
+            self._wake_all()
+
+    def _wake_all(self) -> None:
+        """Let the workers that found nothing to do look again. Replaced, not cleared: no wake-up is ever missed."""
+        if self._idle:
+            self._wake.set()
+            self._wake = asyncio.Event()
+
+    async def _wait_for_change(self) -> None:
+        self._idle += 1
+        try:
+            await self._wake.wait()
+        finally:
+            self._idle -= 1
+
+    async def _next_slot(self) -> Slot | None:
+        while not self.provider.stopping.is_set():
+            if (slot := self.queue.take()) is not None:
+                return slot
+            if self.queue.is_done:
+                return None
+            await self._wait_for_change()
+        return None
+
+    async def _draft(self, slot: Slot) -> None:
+        prompt = self._writer.write(slot.scenario, slot.number, slot.tries)
+        call = Call(prompt, int(prompt.characters * TOKENS_PER_CHARACTER) + 500)
+        started = self.clock()
+        estimate = await self._reserve(prompt)
+        answer: Answer | None = None
+        try:
+            answer = await self.provider.ask(call)
+            verdict = self._judge(answer)
+        except RejectedRequestError as exc:
+            verdict = Verdict("rejected", exc.failure.reason, exc.failure.detail)
+        except GaveUpError as exc:
+            verdict = Verdict("failed", exc.failure.reason, exc.failure.detail)
+        finally:
+            if answer is not None:
+                self.budget.settle(prompt.characters, answer.tokens or Tokens(), self._cost(answer))
+            self.budget.release(estimate)
+        entry = self._make_entry(slot, call, started, answer, verdict)
+        await self._commits.add(entry)
+        self._count(slot, entry)
+
+    async def _reserve(self, prompt: Prompt) -> Spending:
+        """Wait until the request fits into the budget. Raises BudgetSpentError when it never will."""
+        while True:
+            estimate = self.budget.estimate(prompt.characters)
+            if self.provider.stopping.is_set():
+                raise StoppingError
+            if self.budget.fits(estimate):
+                self.budget.reserve(estimate)
+                return estimate
+            if self.budget.in_flight == 0:
+                raise self._explain_budget(estimate)
+            await self._wait_for_change()
+
+    def _explain_budget(self, next_one: Spending) -> DamhwaError:
+        budget, spent = self.budget, self.budget.spent
+        limit = f"${budget.limit_usd:,.2f}" if budget.limit_usd is not None else f"{budget.limit_tokens:,} tokens"
+        used = f"${spent.usd:,.4f}" if budget.limit_usd is not None else f"{spent.tokens:,} tokens"
+        cost = f"${next_one.usd:,.4f}" if budget.limit_usd is not None else f"{next_one.tokens:,} tokens"
+        message = (
+            f"the budget of {limit} is spent: {used} used in this call, the next request could take {cost}; "
+            f"{self.tally.accepted} of {self.tally.quota} dialogues are stored"
+        )
+        return BudgetSpentError(message, "run the same command again with a new budget to go on")
+
+    def _judge(self, answer: Answer) -> Verdict:
+        if answer.declined:
+            return Verdict("rejected", "refusal", "the endpoint marked the reply as a refusal")
+        if answer.finish_reason == "content_filter":
+            return Verdict("rejected", "content-filter", "the endpoint cut the reply off")
+        exchanges = self.loaded.spec.exchanges
+        result = parse_transcript(answer.text, (exchanges.min, exchanges.max), answer.finish_reason)
+        if isinstance(result, Rejection):
+            return Verdict("rejected", result.reason, result.detail)
+        return Verdict("accepted", messages=result.messages)
+
+    def _make_entry(self, slot: Slot, call: Call, started: datetime, answer: Answer | None, verdict: Verdict) -> Entry:
+        self._seq += 1
+        tokens = answer.tokens if answer else None
+        attempt = Attempt(
+            seq=self._seq,
+            topic=slot.topic,
+            slot=slot.number,
+            tries=slot.tries,
+            persona=slot.scenario.persona,
+            scenario=slot.scenario.to_json(),
+            prompt_sha256=call.prompt.sha256,
+            endpoint=call.endpoint,
+            outcome=verdict.outcome,
+            reason=verdict.reason,
+            detail=verdict.detail,
+            reply=answer.text if answer else None,
+            finish_reason=answer.finish_reason if answer else None,
+            model=answer.model if answer else None,
+            provider=answer.provider if answer else None,
+            prompt_tokens=tokens.prompt if tokens else None,
+            completion_tokens=tokens.completion if tokens else None,
+            cached_tokens=tokens.cached if tokens else None,
+            cost_usd=self._cost(answer) if answer else None,
+            requests=call.requests,
+            started_at=started.isoformat(timespec="milliseconds"),
+            finished_at=self.clock().isoformat(timespec="microseconds"),
+        )
+        return Entry(attempt, verdict.messages)
+
+    def _cost(self, answer: Answer) -> float | None:
+        """US dollars as the endpoint reported them, else by the price list, else None."""
+        if answer.cost_usd is not None:
+            return answer.cost_usd
+        price = self.prices.find(answer.model) or self.prices.find(self.loaded.spec.provider.model)
+        return price.cost(answer.tokens) if price and answer.tokens else None
+
+    def _count(self, slot: Slot, entry: Entry) -> None:
+        queue = self.queue.topics[slot.topic]
+        if entry.attempt.outcome == "accepted":
+            queue.accept()
+            self._unsealed += 1
+        elif entry.attempt.outcome == "failed":
+            queue.give_back(slot)
+        else:
+            queue.reject(slot, entry.attempt.reason or "unknown")
+        self.tally.count(entry.attempt)
+
+    async def _seal_now_and_then(self) -> None:
+        loop = asyncio.get_running_loop()
+        last = loop.time()
+        while True:
+            await asyncio.sleep(1)
+            if self._unsealed >= SEAL_EVERY_ROWS or (self._unsealed and loop.time() - last > SEAL_EVERY_S):
+                last, self._unsealed = loop.time(), 0
+                try:
+                    await self._seal()
+                except DataError as exc:
+                    self._stop(exc)
+
+    async def _seal(self) -> None:
+        loop = asyncio.get_running_loop()
+
+        def write(method: Callable[..., None], *arguments: object) -> None:
+            asyncio.run_coroutine_threadsafe(self._commits.call(method, self.ledger, *arguments), loop).result()
+
+        await asyncio.to_thread(seal_dialogues, self.ledger.path, self.folder / "dialogues", self.request, write)
+
+    async def _finish(self) -> None:
+        try:
+            await self._seal()
+        except DamhwaError as exc:
+            self.error = self.error or exc
+        finally:
+            await self._commits.aclose()
+            await self.provider.aclose()

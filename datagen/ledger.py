@@ -1,0 +1,320 @@
+"""The ledger: each attempt with its raw reply, and which attempt fills which slot. One SQLite file a run.
+
+An attempt is on the disk before it counts: WAL with full sync, one transaction for all attempts that wait (`commit`).
+That a slot is filled once is the database's own promise (a primary key), not a habit of the code.
+"""
+
+import json
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import astuple, dataclass, fields
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from datagen.errors import DataError
+from datagen.ledger_migrations import APPLICATION_ID, MIGRATIONS, Migration, migrate
+from datagen.record import Dialogue, Message
+
+Outcome = Literal["accepted", "rejected", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One draft: what was asked, what came back, what became of it."""
+
+    seq: int
+    topic: str
+    slot: int
+    tries: int
+    """Drafts of this slot before this one."""
+    persona: str
+    scenario: str
+    prompt_sha256: str
+    endpoint: str
+    outcome: Outcome
+    reason: str | None
+    detail: str | None
+    reply: str | None
+    finish_reason: str | None
+    model: str | None
+    provider: str | None
+    prompt_tokens: int | None
+    completion_tokens: int | None
+    cached_tokens: int | None
+    cost_usd: float | None
+    requests: int
+    """HTTP requests that this draft took, those that were refused or cut among them."""
+    started_at: str
+    finished_at: str
+    """ISO 8601, UTC."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An attempt on its way into the ledger, with the messages that fill its slot if it was accepted."""
+
+    attempt: Attempt
+    messages: tuple[Message, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class TopicTally:
+    """What the ledger holds of a topic."""
+
+    accepted: int = 0
+    rejected: int = 0
+    failed: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cached_tokens: int = 0
+    cost_usd: float = 0.0
+    unpriced: int = 0
+    """Replies with an unknown price."""
+    requests: int = 0
+
+
+_COLUMNS = tuple(field.name for field in fields(Attempt))
+_INSERT = f"INSERT INTO attempts ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"
+
+
+class Ledger:
+    """An open ledger. Every method raises DataError where the file is damaged or the disk does not take it."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+        self.path = path
+        self._connection = connection
+
+    @classmethod
+    def create_or_open(cls, path: Path, migrations: Sequence[Migration] = MIGRATIONS) -> "Ledger":
+        """Open for writing; an older version is migrated. A damaged or foreign file is refused and left untouched."""
+        if path.exists():
+            _check_whole(path)
+        connection = _connect(f"file:{_quote(path)}?mode=rwc", path)
+        with _naming(path):
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("PRAGMA foreign_keys = ON")
+            migrate(connection, path, migrations)
+        return cls(path, connection)
+
+    @classmethod
+    def open_to_read(cls, path: Path) -> "Ledger":
+        """Open for reading, also while another process writes."""
+        if not path.is_file():
+            raise DataError(f"{path} does not exist", "give the folder of a run, as made by `damhwa generate … -o RUN`")
+        connection = _connect(f"file:{_quote(path)}?mode=ro", path)
+        with _naming(path):
+            version = connection.execute("PRAGMA user_version").fetchone()[0]
+            if version != len(MIGRATIONS):
+                raise DataError(
+                    f"{path} has version {version}, expected {len(MIGRATIONS)}",
+                    "`damhwa generate` on the run brings an older ledger up to date",
+                )
+        return cls(path, connection)
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def read_setting(self, key: str) -> str | None:
+        rows = self._read("SELECT value FROM run WHERE key = ?", key)
+        return rows[0][0] if rows else None
+
+    def write_settings(self, **settings: str) -> None:
+        with _naming(self.path), self._connection:
+            self._connection.executemany("INSERT OR REPLACE INTO run VALUES (?, ?)", settings.items())
+
+    def commit(self, entries: Sequence[Entry]) -> None:
+        """Write attempts in one durable transaction: all of them or, with an error raised, none."""
+        with _naming(self.path), self._connection as transaction:
+            transaction.executemany(_INSERT, [astuple(entry.attempt) for entry in entries])
+            transaction.executemany(
+                "INSERT INTO slots (topic, number, attempt, messages) VALUES (?, ?, ?, ?)",
+                [
+                    (entry.attempt.topic, entry.attempt.slot, entry.attempt.seq, _pack(entry.messages))
+                    for entry in entries
+                    if entry.messages is not None
+                ],
+            )
+
+    def last_seq(self) -> int:
+        return int(self._read("SELECT coalesce(max(seq), 0) FROM attempts")[0][0])
+
+    def filled_slots(self, topic: str) -> set[int]:
+        return {number for (number,) in self._read("SELECT number FROM slots WHERE topic = ?", topic)}
+
+    def tries_of_open_slots(self, topic: str) -> dict[int, int]:
+        """Slot → drafts rejected so far, for slots that are not filled."""
+        return dict(
+            self._read(
+                "SELECT slot, count(*) FROM attempts WHERE topic = ? AND outcome = 'rejected' AND NOT EXISTS"
+                " (SELECT 1 FROM slots WHERE slots.topic = attempts.topic AND number = slot) GROUP BY slot",
+                topic,
+            )
+        )
+
+    def scenarios(self, topic: str) -> Iterator[str]:
+        """The scenarios that were answered so far, as JSON."""
+        with _naming(self.path):
+            yield from (row[0] for row in self._connection.execute(_SCENARIOS, (topic,)))
+
+    def tallies(self) -> dict[str, TopicTally]:
+        return {topic: TopicTally(*numbers) for topic, *numbers in self._read(_TALLIES)}
+
+    def rejections(self) -> dict[str, dict[str, int]]:
+        """Topic → reason → count, the most frequent reason first."""
+        counts: dict[str, dict[str, int]] = {}
+        for topic, reason, count in self._read(_REASONS):
+            counts.setdefault(topic, {})[reason] = count
+        return counts
+
+    def rejected(self, topic: str | None) -> Iterator[Attempt]:
+        """The rejected attempts, oldest first."""
+        where = "outcome = 'rejected'" + (" AND topic = ?" if topic else "")
+        with _naming(self.path):
+            columns = ", ".join(_COLUMNS)
+            query = f"SELECT {columns} FROM attempts WHERE {where} ORDER BY seq"
+            for row in self._connection.execute(query, (topic,) if topic else ()):
+                yield Attempt(*row)
+
+    def time_span(self) -> tuple[str, str] | None:
+        """When the first attempt started and the last one ended."""
+        first, last = self._read("SELECT min(started_at), max(finished_at) FROM attempts")[0]
+        return (first, last) if first else None
+
+    def shards(self) -> dict[str, tuple[str, int | None]]:
+        """Shard → its state (`writing` or `sealed`) and number of rows."""
+        return {name: (state, rows) for name, state, rows in self._read("SELECT name, state, rows FROM shards")}
+
+    def count_unsealed(self) -> int:
+        return int(self._read("SELECT count(*) FROM slots WHERE shard IS NULL")[0][0])
+
+    def begin_shard(self, name: str) -> None:
+        with _naming(self.path), self._connection as transaction:
+            transaction.execute("INSERT INTO shards (name, state) VALUES (?, 'writing')", (name,))
+
+    def seal_shard(self, name: str, attempts: Sequence[int]) -> None:
+        """Record that a whole shard with the dialogues of these attempts is in its place."""
+        with _naming(self.path), self._connection as transaction:
+            transaction.executemany("UPDATE slots SET shard = ? WHERE attempt = ?", [(name, seq) for seq in attempts])
+            query = "UPDATE shards SET state = 'sealed', rows = ? WHERE name = ?"
+            transaction.execute(query, (len(attempts), name))
+
+    def forget_shard(self, name: str) -> None:
+        with _naming(self.path), self._connection as transaction:
+            transaction.execute("DELETE FROM shards WHERE name = ? AND state = 'writing'", (name,))
+
+    def unseal_shard(self, name: str) -> None:
+        """Forget a shard that is gone, so that its dialogues are written again."""
+        with _naming(self.path), self._connection as transaction:
+            transaction.execute("UPDATE slots SET shard = NULL WHERE shard = ?", (name,))
+            transaction.execute("DELETE FROM shards WHERE name = ?", (name,))
+
+    def unsealed_attempts(self, limit: int) -> list[int]:
+        query = "SELECT attempt FROM slots WHERE shard IS NULL ORDER BY attempt LIMIT ?"
+        return [seq for (seq,) in self._read(query, limit)]
+
+    def dialogues(self, attempts: Sequence[int], categories: dict[str, str]) -> Iterator[Dialogue]:
+        """The dialogues of these attempts, in their order. `categories` tells each topic's."""
+        dataset, run = self.read_setting("dataset") or "", self.read_setting("run_id") or ""
+        with _naming(self.path), closing(self._connection.cursor()) as cursor:
+            for seq in attempts:
+                topic, packed, *rest = cursor.execute(_DIALOGUE, (seq,)).fetchone()
+                yield _to_dialogue(dataset, f"{run}-{seq:06d}", (topic, categories[topic]), packed, rest)
+
+    def _read(self, query: str, *values: object) -> list[Any]:
+        with _naming(self.path):
+            return self._connection.execute(query, values).fetchall()
+
+
+_SCENARIOS = "SELECT scenario FROM attempts WHERE topic = ? AND outcome != 'failed'"
+_TALLIES = """
+    SELECT topic, sum(outcome = 'accepted'), sum(outcome = 'rejected'), sum(outcome = 'failed'),
+        coalesce(sum(prompt_tokens), 0), coalesce(sum(completion_tokens), 0), coalesce(sum(cached_tokens), 0),
+        coalesce(sum(cost_usd), 0.0), sum(reply IS NOT NULL AND cost_usd IS NULL), sum(requests)
+    FROM attempts GROUP BY topic
+"""
+_REASONS = """
+    SELECT topic, reason, count(*) FROM attempts WHERE outcome = 'rejected' GROUP BY topic, reason
+    ORDER BY topic, count(*) DESC, reason
+"""
+_DIALOGUE = """
+    SELECT slots.topic, messages, persona, scenario, model, provider, prompt_sha256,
+        prompt_tokens, completion_tokens, cost_usd, finished_at
+    FROM slots JOIN attempts ON attempts.seq = slots.attempt WHERE slots.attempt = ?
+"""
+
+
+def _to_dialogue(dataset: str, attempt_id: str, topic: tuple[str, str], packed: str, rest: list[Any]) -> Dialogue:
+    persona, scenario, model, provider, prompt_sha256, prompt_tokens, completion_tokens, cost_usd, finished_at = rest
+    roles: tuple[Literal["user"], Literal["assistant"]] = ("user", "assistant")
+    return Dialogue(
+        id=f"{dataset}-{attempt_id}",
+        dataset=dataset,
+        topic=topic[0],
+        category=topic[1],
+        persona=persona,
+        messages=tuple(Message(roles[index % 2], content) for index, content in enumerate(json.loads(packed))),
+        scenario=scenario,
+        model=model,
+        provider=provider,
+        prompt_sha256=prompt_sha256,
+        attempt_id=attempt_id,
+        prompt_tokens=prompt_tokens,
+        completion_tokens=completion_tokens,
+        cost_usd=cost_usd,
+        created_at=datetime.fromisoformat(finished_at).astimezone(UTC),
+    )
+
+
+def _pack(messages: tuple[Message, ...]) -> str:
+    """The contents alone: roles alternate, `user` first, in every dialogue that was accepted."""
+    return json.dumps([message.content for message in messages], ensure_ascii=False)
+
+
+def _quote(path: Path) -> str:
+    return str(path.resolve()).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+
+
+def _connect(uri: str, path: Path) -> sqlite3.Connection:
+    with _naming(path):
+        return sqlite3.connect(uri, uri=True, timeout=10, check_same_thread=False)
+
+
+def _check_whole(path: Path) -> None:
+    """Look the file over before anything writes to it."""
+    with _naming(path), closing(_connect(f"file:{_quote(path)}?mode=ro", path)) as connection:
+        found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+        owner = connection.execute("PRAGMA application_id").fetchone()[0]
+        tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    if found != "ok":
+        raise _damaged(path, found)
+    if owner != APPLICATION_ID and tables:
+        raise DataError(f"{path} is a database of something else", "give another run folder with -o")
+
+
+def _damaged(path: Path, found: object) -> DataError:
+    hint = "nothing was changed; bring the file back from a backup, or start a new run folder: its Parquet shards stay good"
+    return DataError(f"{path} is damaged: {found}", hint)
+
+
+class _naming:
+    """Turns SQLite's errors into ours, by their kind, with the file's name."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, exc: BaseException | None, traceback: object) -> None:
+        if not isinstance(exc, sqlite3.Error):
+            return
+        name = getattr(exc, "sqlite_errorname", "")
+        if name.startswith(("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")):
+            hint = "check free space and permissions, then run the same command again: what is stored stays"
+            raise DataError(f"{self._path} could not be written: {exc}", hint) from exc
+        if isinstance(exc, sqlite3.OperationalError) and name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+            raise DataError(f"{self._path} is locked by another process", "end that process, then try again") from exc
+        raise _damaged(self._path, exc) from exc

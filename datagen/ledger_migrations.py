@@ -1,0 +1,81 @@
+"""The ledger's versions: one numbered function each, run in order inside one transaction.
+
+A version once released is never edited; a change of the form is a new function at the end.
+"""
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from datagen.errors import DataError
+
+APPLICATION_ID = 0x44414D48
+"""'DAMH' in the file's header: tells our ledger from any other SQLite file."""
+
+Migration = Callable[[sqlite3.Connection], None]
+
+
+def migrate_to_1(connection: sqlite3.Connection) -> None:
+    """Attempts, slots, shards, and what the run is."""
+    for statement in (
+        "CREATE TABLE run (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID",
+        """CREATE TABLE attempts (
+            seq INTEGER PRIMARY KEY,
+            topic TEXT NOT NULL,
+            slot INTEGER NOT NULL,
+            tries INTEGER NOT NULL,
+            persona TEXT NOT NULL,
+            scenario TEXT NOT NULL,
+            prompt_sha256 TEXT NOT NULL,
+            endpoint TEXT NOT NULL,
+            outcome TEXT NOT NULL CHECK (outcome IN ('accepted', 'rejected', 'failed')),
+            reason TEXT,
+            detail TEXT,
+            reply TEXT,
+            finish_reason TEXT,
+            model TEXT,
+            provider TEXT,
+            prompt_tokens INTEGER,
+            completion_tokens INTEGER,
+            cached_tokens INTEGER,
+            cost_usd REAL,
+            requests INTEGER NOT NULL,
+            started_at TEXT NOT NULL,
+            finished_at TEXT NOT NULL
+        ) STRICT""",
+        "CREATE INDEX attempts_by_topic ON attempts (topic, outcome, slot)",
+        """CREATE TABLE slots (
+            topic TEXT NOT NULL,
+            number INTEGER NOT NULL,
+            attempt INTEGER NOT NULL UNIQUE REFERENCES attempts (seq),
+            messages TEXT NOT NULL,
+            shard TEXT REFERENCES shards (name),
+            PRIMARY KEY (topic, number)
+        ) STRICT, WITHOUT ROWID""",
+        "CREATE INDEX slots_unsealed ON slots (attempt) WHERE shard IS NULL",
+        """CREATE TABLE shards (
+            name TEXT PRIMARY KEY,
+            state TEXT NOT NULL CHECK (state IN ('writing', 'sealed')),
+            rows INTEGER
+        ) STRICT, WITHOUT ROWID""",
+    ):
+        connection.execute(statement)
+
+
+MIGRATIONS: tuple[Migration, ...] = (migrate_to_1,)
+
+
+def migrate(connection: sqlite3.Connection, path: Path, migrations: Sequence[Migration]) -> None:
+    """Bring a ledger to the newest version. Raises DataError where it is newer than this program knows."""
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version > len(migrations):
+        hint = "install the newer damhwa that made it"
+        raise DataError(f"{path} has version {version}, this damhwa knows {len(migrations)}", hint)
+    if version == len(migrations):
+        return
+    with connection:
+        connection.execute("BEGIN IMMEDIATE")
+        for number, step in enumerate(migrations[version:], start=version + 1):
+            step(connection)
+            connection.execute(f"PRAGMA user_version = {number}")
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")

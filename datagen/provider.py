@@ -1,0 +1,296 @@
+"""The one place that talks to a model: OpenAI-compatible endpoints, retries, the shared pace.
+
+The client is `openai.AsyncOpenAI` over its aiohttp transport with its own retries off: retries are decided here, from
+typed failures (`retry`), so that a Retry-After holds for all workers and every request is counted.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+import openai
+from pydantic import BaseModel, Field, ValidationError
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
+
+from datagen.errors import ProviderError
+from datagen.pace import Pace
+from datagen.prices import Tokens
+from datagen.prompt import Prompt
+from datagen.retry import LONGEST_WAIT_S, BadReplyError, Failure, stop_error, understand
+from datagen.spec import ProviderSettings
+
+PATIENCE_S = 300.0
+"""Seconds of failing retries before a draft is given up, once the endpoint has answered anything."""
+FIRST_PATIENCE_S = 10.0
+"""The same before the first answer: a wrong address should be told soon."""
+
+_backoff = wait_random_exponential(multiplier=0.5, max=30)
+
+
+class _Refinement(BaseModel):
+    cached_tokens: int | None = 0
+
+
+class _Usage(BaseModel):
+    prompt_tokens: int = Field(0, ge=0)
+    completion_tokens: int = Field(0, ge=0)
+    prompt_tokens_details: _Refinement | None = None
+    cost: float | None = None
+    """US dollars, from gateways that say it."""
+
+
+class _ReplyMessage(BaseModel):
+    content: str | None = None
+    refusal: str | None = None
+
+
+class _Choice(BaseModel):
+    message: _ReplyMessage
+    finish_reason: str | None = None
+
+
+class _Completion(BaseModel):
+    """What we read of a chat completion; endpoints add fields of their own, which are ignored."""
+
+    choices: list[_Choice] = Field(min_length=1)
+    model: str = ""
+    provider: str | None = None
+    usage: _Usage | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A reply that was paid for. `tokens` is None where the endpoint does not count them."""
+
+    text: str
+    finish_reason: str | None
+    declined: bool
+    """The endpoint itself marked the reply as a refusal."""
+    model: str
+    provider: str
+    tokens: Tokens | None
+    cost_usd: float | None
+    """As the endpoint reported it; None where it did not."""
+
+
+class RejectedRequestError(Exception):
+    """The endpoint will not answer this request, nor a repetition of it."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.detail)
+        self.failure = failure
+
+
+class GaveUpError(Exception):
+    """Retries went on for the whole patience without an answer."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.detail)
+        self.failure = failure
+
+
+class StoppingError(Exception):
+    """The run is stopping; nothing was in flight for this call."""
+
+
+class _AgainError(Exception):
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.detail)
+        self.failure = failure
+
+
+@dataclass(slots=True)
+class Endpoint:
+    """One address with its connections."""
+
+    base_url: str
+    client: openai.AsyncOpenAI
+    in_flight: int = 0
+
+    @property
+    def host(self) -> str:
+        return urlsplit(self.base_url).netloc
+
+
+@dataclass(slots=True)
+class Call:
+    """One draft on its way: what it cost in HTTP requests so far, and where it went last."""
+
+    prompt: Prompt
+    tokens: int
+    """Estimated, for the pace."""
+    requests: int = 0
+    endpoint: str = ""
+
+
+@dataclass(slots=True)
+class Provider:
+    """Asks a model. Close it with `aclose`."""
+
+    settings: ProviderSettings
+    endpoints: tuple[Endpoint, ...]
+    pace: Pace
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    waiting_for: Failure | None = None
+    """The last failure that is being waited out; shown in the progress."""
+    _answered_at: float | None = None
+    _gate: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _retrying: AsyncRetrying = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._retrying = AsyncRetrying(
+            retry=retry_if_exception_type(_AgainError),
+            wait=_wait_before_next,
+            stop=self._is_out_of_patience,
+            sleep=self._pause,
+            reraise=True,
+        )
+
+    async def ask(self, call: Call) -> Answer:
+        """Ask, and ask again where that can help.
+
+        Raises RejectedRequestError (this scenario cannot be asked), GaveUpError (no answer for the whole patience),
+        ProviderError (the run must stop), StoppingError (the run is stopping and this call waits).
+        """
+        started = asyncio.get_running_loop().time()
+        try:
+            return await self._retrying(self._request, call)
+        except _AgainError as exc:
+            if self._answered_at is None or self._answered_at < started:
+                endpoint = call.endpoint or "the endpoint"
+                waited = asyncio.get_running_loop().time() - started
+                message = f"{endpoint} gave no answer for {waited:.0f} s: {exc.failure.reason}: {exc.failure.detail}"
+                hint = "check --base-url and the network, then run the same command again: what is stored stays"
+                raise ProviderError(message, hint) from exc
+            raise GaveUpError(exc.failure) from exc
+
+    async def aclose(self) -> None:
+        for endpoint in self.endpoints:
+            await endpoint.client.close()
+
+    async def _request(self, call: Call) -> Answer:
+        await self._await_pace(call.tokens)
+        loop = asyncio.get_running_loop()
+        endpoint = min(self.endpoints, key=lambda endpoint: endpoint.in_flight)
+        endpoint.in_flight += 1
+        call.requests += 1
+        call.endpoint = endpoint.base_url
+        started = loop.time()
+        try:
+            answer = await self._send(endpoint, call.prompt)
+        except (openai.APIError, BadReplyError, TimeoutError) as exc:
+            self._fail(understand(exc), endpoint, started, exc)
+            raise AssertionError("unreachable") from exc
+        finally:
+            endpoint.in_flight -= 1
+        self._answered_at = loop.time()
+        self.waiting_for = None
+        self.pace.answered(self._answered_at)
+        return answer
+
+    async def _send(self, endpoint: Endpoint, prompt: Prompt) -> Answer:
+        settings = self.settings
+        async with asyncio.timeout(settings.timeout_s):
+            response = await endpoint.client.chat.completions.with_raw_response.create(
+                model=settings.model,
+                messages=prompt.messages,  # type: ignore[arg-type]
+                temperature=settings.temperature,
+                max_completion_tokens=settings.max_completion_tokens,
+            )
+        headers = response.headers
+        if "x-ratelimit-limit-requests" in headers or "x-ratelimit-limit-tokens" in headers:
+            self.pace.announced(_read_limit(headers, "requests"), _read_limit(headers, "tokens"))
+        return _read_answer(response.content, endpoint.host)
+
+    def _fail(self, failure: Failure, endpoint: Endpoint, started: float, exc: Exception) -> None:
+        """Raise what follows from a failure."""
+        if failure.verdict == "stop":
+            raise stop_error(failure, endpoint.base_url) from exc
+        if failure.verdict == "reject":
+            raise RejectedRequestError(failure) from exc
+        if (failure.retry_after_s or 0) > LONGEST_WAIT_S:
+            message = f"{endpoint.base_url} asks to wait {failure.retry_after_s:.0f} s: {failure.detail}"
+            raise ProviderError(message, "run the same command again after that: what is stored stays") from exc
+        if failure.is_refused_pace:
+            if isinstance(exc, openai.APIStatusError):
+                headers = exc.response.headers
+                self.pace.announced(_read_limit(headers, "requests"), _read_limit(headers, "tokens"))
+            self.pace.refused(started, asyncio.get_running_loop().time(), failure.retry_after_s or 0.0)
+        self.waiting_for = failure
+        raise _AgainError(failure) from exc
+
+    async def _await_pace(self, tokens: int) -> None:
+        loop = asyncio.get_running_loop()
+        async with self._gate:
+            while (wait := self.pace.ready_at() - loop.time()) > 0:
+                await self._pause(wait)
+            if self.stopping.is_set():
+                raise StoppingError
+            self.pace.start(loop.time(), tokens)
+
+    async def _pause(self, seconds: float) -> None:
+        """Sleep, but wake up and give up as soon as the run stops."""
+        try:
+            await asyncio.wait_for(self.stopping.wait(), seconds)
+        except TimeoutError:
+            return
+        raise StoppingError
+
+    def _is_out_of_patience(self, state: RetryCallState) -> bool:
+        exc = state.outcome.exception() if state.outcome else None
+        is_pace = isinstance(exc, _AgainError) and exc.failure.is_refused_pace
+        patience = FIRST_PATIENCE_S if self._answered_at is None and not is_pace else PATIENCE_S
+        return (state.seconds_since_start or 0.0) >= patience
+
+
+def open_provider(settings: ProviderSettings, base_urls: tuple[str, ...], api_key: str, pace: Pace) -> Provider:
+    """Connect to the endpoints, which share the load."""
+    limits = {"max_connections": settings.concurrency, "max_keepalive_connections": settings.concurrency}
+    return Provider(settings, tuple(_open_endpoint(url, api_key, limits, settings) for url in base_urls), pace)
+
+
+def _open_endpoint(base_url: str, api_key: str, limits: Mapping[str, int], settings: ProviderSettings) -> Endpoint:
+    import httpx2
+
+    http_client = openai.DefaultAioHttpClient(limits=httpx2.Limits(**limits), timeout=settings.timeout_s)
+    client = openai.AsyncOpenAI(
+        api_key=api_key, base_url=base_url, max_retries=0, timeout=settings.timeout_s, http_client=http_client
+    )
+    return Endpoint(base_url, client)
+
+
+def _wait_before_next(state: RetryCallState) -> float:
+    """What the endpoint asked for, to the millisecond and never less; else exponential with full jitter."""
+    exc = state.outcome.exception() if state.outcome else None
+    if isinstance(exc, _AgainError) and exc.failure.retry_after_s is not None:
+        return exc.failure.retry_after_s
+    return _backoff(state)
+
+
+def _read_answer(body: bytes, host: str) -> Answer:
+    try:
+        completion = _Completion.model_validate_json(body)
+    except ValidationError as exc:
+        start = body[:120].decode("utf-8", errors="replace")
+        raise BadReplyError(f"the reply is no chat completion ({exc.error_count()} problems): {start!r}") from exc
+    choice, usage = completion.choices[0], completion.usage
+    cached = usage.prompt_tokens_details.cached_tokens if usage and usage.prompt_tokens_details else 0
+    return Answer(
+        text=choice.message.content or choice.message.refusal or "",
+        finish_reason=choice.finish_reason,
+        declined=choice.message.refusal is not None,
+        model=completion.model,
+        provider=completion.provider or host,
+        tokens=Tokens(usage.prompt_tokens, usage.completion_tokens, cached or 0) if usage else None,
+        cost_usd=usage.cost if usage else None,
+    )
+
+
+def _read_limit(headers: Mapping[str, str], kind: str) -> float | None:
+    try:
+        return float(headers.get(f"x-ratelimit-limit-{kind}", ""))
+    except ValueError:
+        return None
+
+

@@ -1,0 +1,147 @@
+"""Who is asked next: the open slots of every topic, and when a topic's quota is met or out of reach.
+
+Pure bookkeeping. A slot is one place in a topic's quota; at most one draft for it is under way, so that nothing is paid
+for beyond the quota but the drafts that were rejected.
+"""
+
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from datagen.scenario import Dimensions, Scenario, plan_scenarios, redraw_scenarios
+
+REJECTS_WINDOW = 100
+"""Drafts of a topic that are looked back on."""
+REJECTS_OUT_OF_REACH = 96
+"""Rejects among them (more than 95) that put the quota out of reach."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A place in a quota with the scenario to ask for next. `tries`: drafts rejected so far."""
+
+    topic: str
+    number: int
+    planned: Scenario
+    scenario: Scenario
+    tries: int
+
+
+@dataclass(frozen=True, slots=True)
+class TopicState:
+    """Where a topic stands when a run starts or resumes."""
+
+    quota: int
+    filled: frozenset[int]
+    tries: dict[int, int]
+    asked: frozenset[int]
+    """Hashes of the scenarios asked so far."""
+
+
+@dataclass(slots=True)
+class TopicQueue:
+    """The open slots of one topic."""
+
+    dimensions: Dimensions
+    quota: int
+    max_tries: int
+    accepted: int
+    in_flight: int = 0
+    is_out_of_reach: bool = False
+    _fresh: Iterator[Slot] = field(default_factory=lambda: iter(()))
+    _again: deque[Slot] = field(default_factory=deque)
+    _asked: set[int] = field(default_factory=set)
+    _recent: deque[str | None] = field(default_factory=lambda: deque(maxlen=REJECTS_WINDOW))
+
+    @classmethod
+    def resume(cls, dimensions: Dimensions, state: TopicState, max_tries: int) -> "TopicQueue":
+        queue = cls(dimensions, state.quota, max_tries, accepted=len(state.filled), _asked=set(state.asked))
+        queue._fresh = queue._list_open(state)
+        return queue
+
+    @property
+    def is_met(self) -> bool:
+        return self.accepted >= self.quota
+
+    @property
+    def share(self) -> float:
+        """How far the topic is, counting what is in flight: 0..1."""
+        return (self.accepted + self.in_flight) / self.quota
+
+    def take(self) -> Slot | None:
+        """The next slot to ask for; None while all that is missing is in flight, or the topic is done with."""
+        if self.is_out_of_reach or self.accepted + self.in_flight >= self.quota:
+            return None
+        slot = self._again.popleft() if self._again else next(self._fresh)
+        self._asked.add(hash(slot.scenario))
+        self.in_flight += 1
+        return slot
+
+    def accept(self) -> None:
+        self.in_flight -= 1
+        self.accepted += 1
+        self._recent.append(None)
+
+    def reject(self, slot: Slot, reason: str) -> None:
+        """The draft was no good: the slot waits for another scenario."""
+        self.in_flight -= 1
+        self._recent.append(reason)
+        self._again.append(self._redraw(slot, slot.tries + 1))
+        self.is_out_of_reach = self.count_recent_rejects() >= REJECTS_OUT_OF_REACH
+
+    def give_back(self, slot: Slot) -> None:
+        """Nothing came of the draft, through no fault of its own: the same scenario is asked again."""
+        self.in_flight -= 1
+        self._again.appendleft(slot)
+
+    def count_recent_rejects(self) -> int:
+        return sum(reason is not None for reason in self._recent)
+
+    def explain_out_of_reach(self) -> str:
+        """STYLE's message: where it stopped, how many of its last drafts were rejected, and for what."""
+        reasons = Counter(reason for reason in self._recent if reason is not None)
+        listed = ", ".join(f"{reason} {count}" for reason, count in reasons.most_common())
+        return (
+            f"topic '{self.dimensions.topic}' stopped at {self.accepted} of {self.quota}: "
+            f"{self.count_recent_rejects()} of its last {len(self._recent)} drafts were rejected ({listed})"
+        )
+
+    def _list_open(self, state: TopicState) -> Iterator[Slot]:
+        for number, planned in enumerate(plan_scenarios(self.dimensions)):
+            if number not in state.filled:
+                tries = state.tries.get(number, 0)
+                slot = Slot(self.dimensions.topic, number, planned, planned, tries)
+                yield self._redraw(slot, tries) if tries or hash(planned) in self._asked else slot
+
+    def _redraw(self, slot: Slot, tries: int) -> Slot:
+        options = list(redraw_scenarios(self.dimensions, slot.number, slot.planned, max(tries, 1), self.max_tries))
+        scenario = next((option for option in options if hash(option) not in self._asked), options[0])
+        return Slot(slot.topic, slot.number, slot.planned, scenario, tries)
+
+
+@dataclass(slots=True)
+class SlotQueue:
+    """All topics; takes from the one that is farthest behind."""
+
+    topics: dict[str, TopicQueue]
+
+    @classmethod
+    def resume(
+        cls, dimensions: Sequence[Dimensions], read_state: Callable[[str], TopicState], max_tries: int
+    ) -> "SlotQueue":
+        queues = (TopicQueue.resume(each, read_state(each.topic), max_tries) for each in dimensions)
+        return cls({queue.dimensions.topic: queue for queue in queues})
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing is left to ask: every quota is met or out of reach, and nothing is in flight."""
+        return all((queue.is_met or queue.is_out_of_reach) and not queue.in_flight for queue in self.topics.values())
+
+    def take(self) -> Slot | None:
+        for queue in sorted(self.topics.values(), key=lambda queue: queue.share):
+            if (slot := queue.take()) is not None:
+                return slot
+        return None
+
+    def out_of_reach(self) -> list[TopicQueue]:
+        return [queue for queue in self.topics.values() if queue.is_out_of_reach and not queue.is_met]

@@ -1,0 +1,67 @@
+"""What a dialogue is: the messages, the row around them, and the normal form of their text.
+
+The row is the contract between the stages (generation, curation, review, training), which meet only through files.
+`SCHEMA_VERSION` stands in the metadata of every Parquet file, so that a reader can tell what it holds.
+"""
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+SCHEMA_VERSION = 1
+
+Role = Literal["user", "assistant"]
+
+_INVISIBLE = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff\u00ad\u180e]")
+"""Zero-width characters, bidirectional controls, byte order marks and soft hyphens: nobody sees them, everybody trips."""
+
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_LINE_BREAK = re.compile("\r\n?|\u2028|\u2029|\x85")
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One utterance. `content` is in the normal form of `clean_text`; line breaks inside it are kept."""
+
+    role: Role
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Dialogue:
+    """One row of `dialogues/*.parquet`; the columns are described in the README and in `store.SCHEMA`."""
+
+    id: str
+    dataset: str
+    topic: str
+    category: str
+    persona: str
+    messages: tuple[Message, ...]
+    scenario: str
+    model: str
+    provider: str
+    prompt_sha256: str
+    attempt_id: str
+    prompt_tokens: int | None
+    completion_tokens: int | None
+    cost_usd: float | None
+    created_at: datetime
+
+    @property
+    def turns(self) -> int:
+        return len(self.messages)
+
+
+def clean_text(text: str) -> str:
+    """Bring text to the form it is stored in: NFC, `\\n` line breaks, nothing invisible, no control characters.
+
+    Lone surrogates, which UTF-8 cannot hold, become U+FFFD. The function is idempotent.
+    """
+    text = _LINE_BREAK.sub("\n", text)
+    text = _INVISIBLE.sub("", text)
+    text = _CONTROL.sub("", text)
+    text = _SURROGATE.sub("\ufffd", text)
+    return unicodedata.normalize("NFC", text)

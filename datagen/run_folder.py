@@ -1,0 +1,155 @@
+"""A run's folder: one process at a time, and what was asked, frozen.
+
+The frozen request lies in the ledger; `spec.yaml` is its readable copy and carries its own fingerprint, so that a copy
+edited by hand is told from one that a crash left behind.
+"""
+
+import difflib
+import fcntl
+import hashlib
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from datagen.errors import DataError, UsageError
+from datagen.ledger import Ledger
+from datagen.spec import LoadedSpec
+
+_ASKED_OF_PROVIDER = ("model", "temperature", "max_completion_tokens")
+"""What of the provider block decides the dialogues; concurrency, limits and addresses may change between calls."""
+
+
+@contextmanager
+def lock_run(folder: Path) -> Iterator[None]:
+    """Hold the run for this process; the system lets go of it however the process ends.
+
+    Raises UsageError where another process holds it, or where the folder is something else.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as exc:
+        raise UsageError(f"{folder} cannot be used as a run folder: {exc.strerror}", "give another with -o") from exc
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.pread(descriptor, 32, 0).decode(errors="replace").strip() or "unknown"
+            hint = f"watch it with `damhwa status {folder}`, or give another run folder with -o"
+            raise UsageError(f"{folder} is in use by another process (pid {holder})", hint) from None
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def describe_request(loaded: LoadedSpec) -> dict[str, Any]:
+    """All that decides what the run's dialogues are: spec, personas, examples and prompts, without paths."""
+    spec = loaded.spec.model_dump(mode="json", exclude={"provider", "personas", "examples"})
+    spec["provider"] = {key: getattr(loaded.spec.provider, key) for key in _ASKED_OF_PROVIDER}
+    spec["personas"] = [persona.model_dump(mode="json", exclude={"examples"}) for persona in loaded.personas]
+    spec["examples"] = {persona: list(texts) for persona, texts in loaded.examples.items()}
+    spec["prompts"] = loaded.prompts.model_dump()
+    return spec
+
+
+def freeze_request(folder: Path, ledger: Ledger, loaded: LoadedSpec) -> None:
+    """Record what is asked in a new run, or check it against what was asked.
+
+    Larger quotas, new topics and new situations are taken over; so is a quota lowered to no less than was accepted.
+    Raises UsageError, with a diff, for any other change; DataError where `spec.yaml` was edited by hand.
+    """
+    asked = _dump(describe_request(loaded))
+    known = ledger.read_setting("request")
+    if known is None:
+        ledger.write_settings(request=asked, dataset=loaded.spec.dataset, run_id=secrets.token_hex(4))
+    elif known != asked:
+        _check_change(known, asked, ledger)
+        ledger.write_settings(request=asked)
+    _write_copy(folder / "spec.yaml", asked)
+
+
+def read_request(ledger: Ledger) -> dict[str, Any]:
+    """What a run was asked, as it was frozen."""
+    text = ledger.read_setting("request")
+    if text is None:
+        raise DataError(f"{ledger.path} holds no request", "the run was stopped before it began; generate it again")
+    request: dict[str, Any] = YAML(typ="safe").load(text)
+    return request
+
+
+def _dump(request: dict[str, Any]) -> str:
+    yaml = YAML(typ="safe")
+    yaml.default_flow_style = False
+    yaml.allow_unicode = True
+    yaml.width = 10_000
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
+    stream = StringIO()
+    yaml.dump(request, stream)
+    return stream.getvalue()
+
+
+def _write_copy(path: Path, asked: str) -> None:
+    if path.exists():
+        head, _, body = path.read_text(encoding="utf-8").partition("\n")
+        if head != _head(body):
+            hint = f"delete {path} (the ledger holds the original), edit your own spec, and generate again"
+            raise DataError(f"{path} was changed by hand, or damaged: its fingerprint does not fit", hint)
+        if body == asked:
+            return
+    temporary = path.with_name(".spec.yaml.writing")
+    try:
+        with temporary.open("w", encoding="utf-8") as file:
+            file.write(f"{_head(asked)}\n{asked}")
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as exc:
+        raise DataError(f"{path} could not be written: {exc.strerror}", "check free space and permissions") from exc
+
+
+def _head(body: str) -> str:
+    return f"# What this run was asked, frozen. Do not edit. sha256 of what follows: {hashlib.sha256(body.encode()).hexdigest()}"
+
+
+def _check_change(known: str, asked: str, ledger: Ledger) -> None:
+    yaml = YAML(typ="safe")
+    before, after = yaml.load(known), yaml.load(asked)
+    _check_quotas(before, after, ledger)
+    allowed = {**before, "topics": _allow_growth(before["topics"], after["topics"])}
+    if allowed == after:
+        return
+    diff = "\n".join(
+        list(difflib.unified_diff(_dump(allowed).split("\n"), asked.split("\n"), "the run", "your spec", n=1, lineterm=""))[:40]
+    )
+    hint = "larger quotas, new topics and new situations go on in the same run; for anything else give a new folder with -o"
+    raise UsageError(f"the spec is not the one that {ledger.path.parent} was made with:\n{diff}", hint)
+
+
+def _check_quotas(before: dict[str, Any], after: dict[str, Any], ledger: Ledger) -> None:
+    old = {topic["name"]: topic["quota"] for topic in before["topics"]}
+    tallies = ledger.tallies()
+    for topic in after["topics"]:
+        accepted = tallies[topic["name"]].accepted if topic["name"] in tallies else 0
+        if topic["quota"] < min(old.get(topic["name"], 0), accepted):
+            found = f"topic '{topic['name']}' has {accepted} accepted dialogues, more than the new quota {topic['quota']}"
+            raise UsageError(found, f"a quota can be lowered to {accepted} at the least, or start a new run folder")
+
+
+def _allow_growth(before: list[dict[str, Any]], after: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The old topics with what may change taken from the new ones, and the new topics, in the new order."""
+    old = {topic["name"]: topic for topic in before}
+    merged = []
+    for topic in after:
+        known = old.pop(topic["name"], topic)
+        grown = set(known["situations"]) <= set(topic["situations"])
+        situations = topic["situations"] if grown else known["situations"]
+        merged.append({**known, "quota": topic["quota"], "situations": situations})
+    return merged + list(old.values())

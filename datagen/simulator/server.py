@@ -1,0 +1,296 @@
+"""An OpenAI-compatible server on loopback that composes dialogues offline and misbehaves as told.
+
+It reads the scenario back out of the prompt and answers in the transcript format. Its rows say
+`provider: damhwa-simulator`: they are for trying things out, not for training. `GET /stats` tells what it did.
+"""
+
+import asyncio
+import hashlib
+import json
+import random
+import re
+import sys
+import time
+import zlib
+from collections import Counter
+from dataclasses import dataclass, field
+from math import sqrt
+from typing import Any
+
+from aiohttp import web
+from pydantic import BaseModel, ValidationError
+
+from datagen.simulator.compose import Request, compose
+from datagen.simulator.faults import REFUSALS, Faults, dress, spoil
+from datagen.transcript import render_transcript
+
+MODEL = "damhwa-simulator"
+TOKENS_PER_CHARACTER = 0.8
+EMBEDDING_SIZE = 256
+
+
+class _ChatMessage(BaseModel):
+    role: str
+    content: str
+
+
+class _ChatRequest(BaseModel):
+    model: str
+    messages: list[_ChatMessage]
+    stream: bool = False
+
+
+class _EmbeddingRequest(BaseModel):
+    model: str
+    input: str | list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Reply:
+    text: str
+    finish_reason: str
+
+
+@dataclass(slots=True)
+class Simulator:
+    """The server's state: faults, seed, and what was counted."""
+
+    faults: Faults
+    seed: int = 0
+    exchanges: tuple[int, int] = (2, 5)
+    """What counts as a whole dialogue, for the malformed ones."""
+    counts: Counter[str] = field(default_factory=Counter)
+    _seen: Counter[bytes] = field(default_factory=Counter)
+    _not_before: dict[bytes, float] = field(default_factory=dict)
+    _in_flight: int = 0
+    _allowance: float | None = None
+    _allowance_at: float = 0.0
+
+    def build_app(self) -> web.Application:
+        app = web.Application(client_max_size=8 * 2**20)
+        app.router.add_post("/v1/chat/completions", self._complete)
+        app.router.add_get("/v1/models", self._list_models)
+        app.router.add_post("/v1/embeddings", self._embed)
+        app.router.add_get("/stats", self._tell)
+        return app
+
+    async def _complete(self, request: web.Request) -> web.StreamResponse:
+        try:
+            asked = _ChatRequest.model_validate_json(await request.read())
+        except ValidationError as exc:
+            return _error(400, "invalid_request_error", f"not a chat request: {exc.errors()[0]['msg']}")
+        self.counts["requests"] += 1
+        self._in_flight += 1
+        self.counts["most_in_flight"] = max(self.counts["most_in_flight"], self._in_flight)
+        try:
+            return await self._answer(request, asked)
+        finally:
+            self._in_flight -= 1
+
+    async def _answer(self, request: web.Request, asked: _ChatRequest) -> web.StreamResponse:
+        key = hashlib.sha256("\0".join(message.content for message in asked.messages).encode()).digest()
+        self._seen[key] += 1
+        rng = random.Random(f"{self.seed}/{key.hex()}/{self._seen[key]}")
+        arrived = time.monotonic()
+        if arrived < self._not_before.pop(key, 0.0):
+            self.counts["before_retry_after"] += 1
+        if (wait_s := self._refuse_pace(arrived)) is not None:
+            return self._answer_429(key, wait_s, "over_rpm")
+        faults = self.faults
+        await asyncio.sleep(max(0.0, faults.latency_s + faults.jitter_s * rng.uniform(-1, 1)))
+        fault = _draw_fault(faults, rng)
+        self.counts[fault or "answered"] += 1
+        if fault == "rate_limited":
+            return self._answer_429(key, faults.retry_after_s, None)
+        if fault == "server_error":
+            return _error(500, "server_error", "The server had an error while processing your request.")
+        if fault == "stall":
+            await asyncio.sleep(faults.stall_s)
+            return await _cut(request, b"")
+        reply = self._compose(asked, fault, rng)
+        self.counts["paid"] += fault != "cut"
+        body = self._to_completion(asked, reply)
+        if fault == "cut":
+            return await _cut(request, json.dumps(body).encode())
+        if asked.stream:
+            return await self._stream(request, body)
+        return web.json_response(body, headers=self._announce())
+
+    def _compose(self, asked: _ChatRequest, fault: str | None, rng: random.Random) -> _Reply:
+        if fault == "refusal":
+            return _Reply(rng.choice(REFUSALS), "stop")
+        wanted = read_prompt([message.content for message in asked.messages])
+        messages = compose(wanted, rng)
+        if wanted.exchanges == 0:
+            return _Reply(messages[-1].content, "stop")
+        if fault == "malformed":
+            return _Reply(*spoil(messages, self.exchanges, rng))
+        text = render_transcript(messages)
+        return _Reply(dress(text, rng) if rng.random() < self.faults.dressed else text, "stop")
+
+    def _to_completion(self, asked: _ChatRequest, reply: _Reply) -> dict[str, Any]:
+        prompt = _count_tokens(*(message.content for message in asked.messages))
+        completion = _count_tokens(reply.text)
+        cached = _count_tokens(asked.messages[0].content) if self.counts["paid"] > 1 else 0
+        usage: dict[str, Any] = {
+            "prompt_tokens": prompt,
+            "completion_tokens": completion,
+            "total_tokens": prompt + completion,
+            "prompt_tokens_details": {"cached_tokens": cached if cached >= 1024 else 0},
+        }
+        if self.faults.price_prompt or self.faults.price_completion:
+            usage["cost"] = (prompt * self.faults.price_prompt + completion * self.faults.price_completion) / 1e6
+        message = {"role": "assistant", "content": reply.text, "refusal": None}
+        return {
+            "id": f"chatcmpl-sim-{self.counts['requests']}",
+            "object": "chat.completion",
+            "created": int(time.time()),
+            "model": MODEL,
+            "provider": MODEL,
+            "choices": [{"index": 0, "message": message, "finish_reason": reply.finish_reason, "logprobs": None}],
+            "usage": usage,
+        }
+
+    async def _stream(self, request: web.Request, body: dict[str, Any]) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream", **self._announce()})
+        await response.prepare(request)
+        head = {key: body[key] for key in ("id", "created", "model", "provider")} | {"object": "chat.completion.chunk"}
+        choice = body["choices"][0]
+        text = choice["message"]["content"]
+        pieces = [{"content": text[at : at + 8]} for at in range(0, len(text), 8)]
+        for delta in [{"role": "assistant", "content": ""}, *pieces]:
+            chunk = {**head, "choices": [{"index": 0, "delta": delta, "finish_reason": None}]}
+            await response.write(f"data: {json.dumps(chunk, ensure_ascii=False)}\n\n".encode())
+        last = {"index": 0, "delta": {}, "finish_reason": choice["finish_reason"]}
+        chunk = {**head, "choices": [last], "usage": body["usage"]}
+        await response.write(f"data: {json.dumps(chunk)}\n\ndata: [DONE]\n\n".encode())
+        return response
+
+    def _refuse_pace(self, now: float) -> float | None:
+        """Seconds until the enforced limit lets the next request through; None if it lets this one."""
+        if self.faults.rpm is None:
+            return None
+        rate = self.faults.rpm / 60
+        before = rate if self._allowance is None else self._allowance
+        self._allowance = min(max(1.0, rate), before + (now - self._allowance_at) * rate)
+        self._allowance_at = now
+        if self._allowance < 1:
+            return (1 - self._allowance) / rate
+        self._allowance -= 1
+        return None
+
+    def _answer_429(self, key: bytes, wait_s: float, counted_as: str | None) -> web.Response:
+        if counted_as:
+            self.counts[counted_as] += 1
+        self._not_before[key] = time.monotonic() + wait_s
+        headers = {"Retry-After": f"{wait_s:.3f}".rstrip("0").rstrip("."), **self._announce()}
+        return _error(429, "rate_limit_exceeded", "Rate limit reached for requests.", headers)
+
+    def _announce(self) -> dict[str, str]:
+        if self.faults.rpm is None or not self.faults.announce:
+            return {}
+        remaining = int(self._allowance or 0)
+        return {
+            "x-ratelimit-limit-requests": str(self.faults.rpm),
+            "x-ratelimit-remaining-requests": str(remaining),
+            "x-ratelimit-reset-requests": f"{60 / self.faults.rpm:.3f}s",
+        }
+
+    async def _list_models(self, request: web.Request) -> web.Response:
+        model = {"id": MODEL, "object": "model", "created": 0, "owned_by": MODEL}
+        return web.json_response({"object": "list", "data": [model]})
+
+    async def _embed(self, request: web.Request) -> web.Response:
+        try:
+            asked = _EmbeddingRequest.model_validate_json(await request.read())
+        except ValidationError as exc:
+            return _error(400, "invalid_request_error", f"not an embedding request: {exc.errors()[0]['msg']}")
+        texts = [asked.input] if isinstance(asked.input, str) else asked.input
+        data = [{"object": "embedding", "index": at, "embedding": embed(text)} for at, text in enumerate(texts)]
+        tokens = _count_tokens(*texts)
+        usage = {"prompt_tokens": tokens, "total_tokens": tokens}
+        return web.json_response({"object": "list", "data": data, "model": MODEL, "usage": usage})
+
+    async def _tell(self, request: web.Request) -> web.Response:
+        return web.json_response(dict(self.counts))
+
+
+_FIELD = re.compile(r"^- (주제|상황|장소|길이|이름|말투): (.+)$", re.MULTILINE)
+_PLACEHOLDER = re.compile(r"유저는 언제나 `([^`]+)`")
+
+
+def read_prompt(contents: list[str]) -> Request:
+    """What a prompt asks for. Without a length in it (somebody chats), `exchanges` is 0: one reply is wanted."""
+    text = "\n".join(contents)
+    fields = dict(_FIELD.findall(text))
+    length = re.match(r"\d+", fields.get("길이", ""))
+    placeholder = _PLACEHOLDER.search(text)
+    return Request(
+        topic=fields.get("주제", "").strip(),
+        exchanges=int(length[0]) if length else 0,
+        speech_level="jondaetmal" if fields.get("말투", "").startswith("존댓말") else "banmal",
+        name=fields.get("이름", "엑사").strip(),
+        situation=fields.get("상황", "").strip(),
+        place=fields.get("장소", "").strip(),
+        user_placeholder=placeholder[1] if placeholder else "{유저}",
+    )
+
+
+def embed(text: str) -> list[float]:
+    """A unit vector of hashed character 3-grams: texts that share wording lie close, as far as a simulator needs."""
+    vector = [0.0] * EMBEDDING_SIZE
+    for at in range(max(1, len(text) - 2)):
+        digest = zlib.crc32(text[at : at + 3].encode())
+        vector[digest % EMBEDDING_SIZE] += 1.0 if digest & 0x80000000 else -1.0
+    length = sqrt(sum(value * value for value in vector)) or 1.0
+    return [value / length for value in vector]
+
+
+def _draw_fault(faults: Faults, rng: random.Random) -> str | None:
+    draw = rng.random()
+    for name in ("rate_limited", "server_error", "cut", "stall", "malformed", "refusal"):
+        share = getattr(faults, name)
+        if draw < share:
+            return name
+        draw -= share
+    return None
+
+
+def _count_tokens(*texts: str) -> int:
+    return sum(int(len(text) * TOKENS_PER_CHARACTER) + 4 for text in texts)
+
+
+def _error(status: int, code: str, message: str, headers: dict[str, str] | None = None) -> web.Response:
+    body = {"error": {"message": message, "type": code, "param": None, "code": code}}
+    return web.json_response(body, status=status, headers=headers)
+
+
+async def _cut(request: web.Request, body: bytes) -> web.StreamResponse:
+    """Promise the whole body, send half of it, and break the connection."""
+    response = web.StreamResponse(headers={"Content-Type": "application/json", "Content-Length": str(len(body) or 1000)})
+    await response.prepare(request)
+    await response.write(body[: len(body) // 2])
+    if request.transport is not None:
+        request.transport.abort()
+    return response
+
+
+async def serve(simulator: Simulator, port: int, until_stdin_closes: bool = False) -> None:
+    """Serve on loopback until cancelled; say the address, on a line of its own, once requests are taken."""
+    runner = web.AppRunner(simulator.build_app(), access_log=None, shutdown_timeout=1)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", port)
+    await site.start()
+    host, bound = runner.addresses[0][:2]
+    print(f"http://{host}:{bound}/v1", flush=True)
+    try:
+        if until_stdin_closes:
+            await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+        else:
+            await asyncio.Event().wait()
+    finally:
+        await runner.cleanup()
+
+
+if __name__ == "__main__":
+    asyncio.run(serve(Simulator(Faults.model_validate_json(sys.argv[1])), int(sys.argv[2]), until_stdin_closes=True))

@@ -1,0 +1,120 @@
+"""What a data author asks for: the dataset, its topics and quotas, its personas, the model.
+
+These are the forms of the YAML files; `spec_file` reads them and finds the mistakes, with line numbers.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+MIN_PERSONA_AGE = 19
+"""Years. Adulthood in Korea; a spec with a younger persona is refused."""
+
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=64)]
+Facets = dict[Text, Annotated[tuple[Text, ...], Field(min_length=1)]]
+
+
+class _Form(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Exchanges(_Form):
+    """How long a dialogue may be, in exchanges: one user utterance and the persona's answer."""
+
+    min: int = Field(ge=1, le=60)
+    max: int = Field(ge=1, le=60)
+
+    @model_validator(mode="after")
+    def _is_a_range(self) -> Self:
+        if self.min > self.max:
+            raise ValueError(f"min {self.min} is greater than max {self.max}, expected min ≤ max")
+        return self
+
+
+class ProviderSettings(_Form):
+    """The `provider:` block. Options of the command line override it."""
+
+    model: Text
+    base_url: tuple[str, ...] | str = ()
+    """OpenAI-compatible endpoints that share the load; empty: OPENAI_BASE_URL, or OpenAI's own."""
+    api_key_env: str = "OPENAI_API_KEY"
+    """Name of the environment variable with the key; the key itself stands in no file."""
+    temperature: float = Field(0.9, ge=0, le=2)
+    max_completion_tokens: int = Field(3000, ge=64)
+    """Tokens. Five long exchanges of Korean stay below 1,500; the rest is head-room against runaway replies."""
+    concurrency: int = Field(32, ge=1, le=2048)
+    """Requests in flight at once."""
+    max_tries: int = Field(3, ge=1, le=100)
+    """Drafts for one situation before the slot takes another."""
+    timeout_s: float = Field(120, gt=0)
+    """Seconds for one request, all of it."""
+    rpm: int | None = Field(None, ge=1)
+    """Requests per minute; None: learned from the endpoint."""
+    tpm: int | None = Field(None, ge=1)
+    """Tokens per minute; None: no limit of ours."""
+    budget_usd: float | None = Field(None, gt=0)
+    budget_tokens: int | None = Field(None, ge=1)
+
+
+class Topic(_Form):
+    """One topic with the number of accepted dialogues that it must have."""
+
+    name: Text
+    category: Text
+    quota: int = Field(gt=0)
+    brief: Text
+    situations: tuple[Text, ...] = Field(min_length=1)
+    facets: Facets = {}
+
+
+class Persona(_Form):
+    """Who answers. `system_prompt` is also what export and chat templates use."""
+
+    id: Identifier
+    name: Text
+    age: int = Field(ge=MIN_PERSONA_AGE)
+    speech_level: Literal["banmal", "jondaetmal"]
+    user_placeholder: Text = "{유저}"
+    system_prompt: Text
+    examples: tuple[str, ...] = ()
+    """Transcripts for this persona instead of the spec's; patterns relative to the persona's file."""
+
+
+class Spec(_Form):
+    """A dataset, as its file says it. Paths are relative to the file."""
+
+    dataset: Identifier
+    language: Literal["ko"]
+    seed: int = 0
+    personas: tuple[str, ...] = Field(min_length=1)
+    exchanges: Exchanges
+    provider: ProviderSettings
+    openings: tuple[Text, ...] = ()
+    facets: Facets = {}
+    topics: tuple[Topic, ...] = Field(min_length=1)
+    examples: tuple[str, ...] = ()
+
+
+class Prompts(_Form):
+    """The jinja2 sources of the two messages of a request."""
+
+    system: str
+    user: str
+
+
+class LoadedSpec(_Form):
+    """A spec with everything that it points at: what `generate` needs, and what a run freezes."""
+
+    path: Path
+    spec: Spec
+    personas: tuple[Persona, ...]
+    examples: dict[str, tuple[str, ...]]
+    """Persona id → the transcripts that its requests may show."""
+    prompts: Prompts
+
+    @property
+    def quota(self) -> int:
+        """Dialogues in all."""
+        return sum(topic.quota for topic in self.spec.topics)

@@ -1,0 +1,101 @@
+"""What a run has reached so far, for progress and summary: counts kept in memory as attempts are committed."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from datagen.ledger import Attempt, Ledger
+
+
+@dataclass(slots=True)
+class TopicCount:
+    """One topic. `earlier` dialogues were accepted before this call."""
+
+    quota: int
+    accepted: int = 0
+    earlier: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def rejected(self) -> int:
+        return self.reasons.total()
+
+
+@dataclass(slots=True)
+class Tally:
+    """All topics, and what this call has used."""
+
+    topics: dict[str, TopicCount]
+    requests: int = 0
+    replies: int = 0
+    failures: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cached_tokens: int = 0
+    cost_usd: float = 0.0
+    unpriced: int = 0
+
+    @classmethod
+    def resume(cls, ledger: Ledger, quotas: dict[str, int]) -> "Tally":
+        stored, reasons = ledger.tallies(), ledger.rejections()
+        topics = {}
+        for name, quota in quotas.items():
+            accepted = stored[name].accepted if name in stored else 0
+            topics[name] = TopicCount(quota, accepted, accepted, Counter(reasons.get(name, {})))
+        return cls(topics)
+
+    @property
+    def quota(self) -> int:
+        return sum(topic.quota for topic in self.topics.values())
+
+    @property
+    def accepted(self) -> int:
+        return sum(topic.accepted for topic in self.topics.values())
+
+    @property
+    def earlier(self) -> int:
+        return sum(topic.earlier for topic in self.topics.values())
+
+    @property
+    def rejected(self) -> int:
+        return sum(topic.rejected for topic in self.topics.values())
+
+    def count(self, attempt: Attempt) -> None:
+        """Count an attempt that is in the ledger."""
+        topic = self.topics[attempt.topic]
+        if attempt.outcome == "accepted":
+            topic.accepted += 1
+        elif attempt.outcome == "rejected":
+            topic.reasons[attempt.reason or "unknown"] += 1
+        else:
+            self.failures += 1
+        self.requests += attempt.requests
+        if attempt.reply is not None:
+            self.replies += 1
+            self.unpriced += attempt.cost_usd is None
+        self.prompt_tokens += attempt.prompt_tokens or 0
+        self.completion_tokens += attempt.completion_tokens or 0
+        self.cached_tokens += attempt.cached_tokens or 0
+        self.cost_usd += attempt.cost_usd or 0.0
+
+    def summarise(self, started: datetime, ended: datetime) -> dict[str, Any]:
+        """The figures of this call, as `--json` prints them."""
+        seconds = (ended - started).total_seconds()
+        topics = {
+            name: {"accepted": topic.accepted, "quota": topic.quota, "rejected": dict(topic.reasons.most_common())}
+            for name, topic in self.topics.items()
+        }
+        return {
+            "accepted": self.accepted,
+            "quota": self.quota,
+            "added": self.accepted - self.earlier,
+            "topics": topics,
+            "requests": self.requests,
+            "replies": self.replies,
+            "prompt_tokens": self.prompt_tokens,
+            "completion_tokens": self.completion_tokens,
+            "cached_tokens": self.cached_tokens,
+            "cost_usd": None if self.unpriced else round(self.cost_usd, 6),
+            "seconds": round(seconds, 3),
+        }
