@@ -1,6 +1,6 @@
-"""Money and tokens: a request is reserved before it starts, at the most that it can cost, and settled when it is over.
+"""Money and tokens: a request is reserved before it starts, at the most it can cost, and settled when it is over.
 
-So the sum of what is spent and what is in flight never passes the budget. Pure bookkeeping; `provider` does the waiting.
+So what is spent and what is in flight never pass the budget together. Pure bookkeeping; `generate` does the waiting.
 """
 
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datagen.prices import Price, Tokens
 
 TOKENS_PER_CHARACTER = 0.8
-"""Korean text under o200k_base: OpenAI's "Hello GPT-4o" (2024-05-13) gives 45 tokens for a sentence of 57 characters."""
+"""Korean under o200k_base: OpenAI's "Hello GPT-4o" (2024-05-13) gives 45 tokens for a sentence of 57 characters."""
 
 UNSEEN_DENSITY = 1.2
 """Tokens a character assumed for reservations until the first reply: above any that o200k_base or cl100k_base needs."""

@@ -1,13 +1,13 @@
 """The error tree: every failure a user can meet, with the exit code of the command that meets it.
 
-    DamhwaError                     1   never raised itself
-    ├── UsageError                  2   a file or an option of the user is wrong
-    │   └── SpecError               2   a spec is wrong: carries every problem found
-    ├── ProviderError               3   the endpoint refused, died or does not know the model
-    ├── DataError                   4   data on disk is not what it claims to be, or cannot be written
-    ├── QuotaOutOfReachError        5   a topic's drafts are nearly all rejected
-    ├── BudgetSpentError            6   the next request would pass the budget
-    └── InterruptedRunError       130   the user pressed Ctrl-C; the run can be resumed
+DamhwaError                     1   never raised itself
+├── UsageError                  2   a file or an option of the user is wrong
+│   └── SpecError               2   a spec is wrong: carries every problem found
+├── ProviderError               3   the endpoint refused, died or does not know the model
+├── DataError                   4   data on disk is not what it claims to be, or cannot be written
+├── QuotaOutOfReachError        5   a topic's drafts are nearly all rejected
+├── BudgetSpentError            6   the next request would pass the budget
+└── InterruptedRunError       130   the user pressed Ctrl-C; the run can be resumed
 """
 
 from collections.abc import Sequence

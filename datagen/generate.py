@@ -1,4 +1,4 @@
-"""Fill every topic's quota with valid dialogues: workers take slots, ask, judge the reply, and store it before it counts."""
+"""Fill every topic's quota: workers take slots, ask, judge the reply, and store it before it counts."""
 
 import asyncio
 from collections.abc import Callable
@@ -89,8 +89,9 @@ class Generation:
             raise self.error
         if unreachable := self.queue.out_of_reach():
             message = "\n".join(topic.explain_out_of_reach() for topic in unreachable)
-            names = " ".join(dict.fromkeys(topic.dimensions.topic for topic in unreachable))
-            hint = f"read them with `damhwa rejected {self.folder} {names}`, then give the topic more scenarios or lower its quota"
+            names = f"'{unreachable[0].dimensions.topic}'" if len(unreachable) == 1 else "TOPIC"
+            hint = f"read them with `damhwa rejected {self.folder} {names}`, "
+            hint += "then give the topic more scenarios or lower its quota"
             raise QuotaOutOfReachError(message, hint)
 
     def interrupt(self) -> None:
@@ -109,7 +110,8 @@ class Generation:
         workers = [asyncio.create_task(self._work()) for _ in range(count)]
         stopping = asyncio.create_task(self.provider.stopping.wait())
         everyone = asyncio.gather(*workers, return_exceptions=True)
-        await asyncio.wait({everyone, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        watched: list[asyncio.Future[Any]] = [everyone, stopping]
+        await asyncio.wait(watched, return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
         if self.error is not None:
             # what cannot be stored is not waited for

@@ -92,7 +92,7 @@ class Ledger:
         if path.exists():
             _check_whole(path)
         connection = _connect(f"file:{_quote(path)}?mode=rwc", path)
-        with _naming(path):
+        with _NamingErrors(path):
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA foreign_keys = ON")
@@ -105,7 +105,7 @@ class Ledger:
         if not path.is_file():
             raise DataError(f"{path} does not exist", "give the folder of a run, as made by `damhwa generate … -o RUN`")
         connection = _connect(f"file:{_quote(path)}?mode=ro", path)
-        with _naming(path):
+        with _NamingErrors(path):
             version = connection.execute("PRAGMA user_version").fetchone()[0]
             if version != len(MIGRATIONS):
                 raise DataError(
@@ -122,12 +122,12 @@ class Ledger:
         return rows[0][0] if rows else None
 
     def write_settings(self, **settings: str) -> None:
-        with _naming(self.path), self._connection:
+        with _NamingErrors(self.path), self._connection:
             self._connection.executemany("INSERT OR REPLACE INTO run VALUES (?, ?)", settings.items())
 
     def commit(self, entries: Sequence[Entry]) -> None:
         """Write attempts in one durable transaction: all of them or, with an error raised, none."""
-        with _naming(self.path), self._connection as transaction:
+        with _NamingErrors(self.path), self._connection as transaction:
             transaction.executemany(_INSERT, [astuple(entry.attempt) for entry in entries])
             transaction.executemany(
                 "INSERT INTO slots (topic, number, attempt, messages) VALUES (?, ?, ?, ?)",
@@ -156,7 +156,7 @@ class Ledger:
 
     def scenarios(self, topic: str) -> Iterator[str]:
         """The scenarios that were answered so far, as JSON."""
-        with _naming(self.path):
+        with _NamingErrors(self.path):
             yield from (row[0] for row in self._connection.execute(_SCENARIOS, (topic,)))
 
     def tallies(self) -> dict[str, TopicTally]:
@@ -172,7 +172,7 @@ class Ledger:
     def rejected(self, topic: str | None) -> Iterator[Attempt]:
         """The rejected attempts, oldest first."""
         where = "outcome = 'rejected'" + (" AND topic = ?" if topic else "")
-        with _naming(self.path):
+        with _NamingErrors(self.path):
             columns = ", ".join(_COLUMNS)
             query = f"SELECT {columns} FROM attempts WHERE {where} ORDER BY seq"
             for row in self._connection.execute(query, (topic,) if topic else ()):
@@ -191,23 +191,23 @@ class Ledger:
         return int(self._read("SELECT count(*) FROM slots WHERE shard IS NULL")[0][0])
 
     def begin_shard(self, name: str) -> None:
-        with _naming(self.path), self._connection as transaction:
+        with _NamingErrors(self.path), self._connection as transaction:
             transaction.execute("INSERT INTO shards (name, state) VALUES (?, 'writing')", (name,))
 
     def seal_shard(self, name: str, attempts: Sequence[int]) -> None:
         """Record that a whole shard with the dialogues of these attempts is in its place."""
-        with _naming(self.path), self._connection as transaction:
+        with _NamingErrors(self.path), self._connection as transaction:
             transaction.executemany("UPDATE slots SET shard = ? WHERE attempt = ?", [(name, seq) for seq in attempts])
             query = "UPDATE shards SET state = 'sealed', rows = ? WHERE name = ?"
             transaction.execute(query, (len(attempts), name))
 
     def forget_shard(self, name: str) -> None:
-        with _naming(self.path), self._connection as transaction:
+        with _NamingErrors(self.path), self._connection as transaction:
             transaction.execute("DELETE FROM shards WHERE name = ? AND state = 'writing'", (name,))
 
     def unseal_shard(self, name: str) -> None:
         """Forget a shard that is gone, so that its dialogues are written again."""
-        with _naming(self.path), self._connection as transaction:
+        with _NamingErrors(self.path), self._connection as transaction:
             transaction.execute("UPDATE slots SET shard = NULL WHERE shard = ?", (name,))
             transaction.execute("DELETE FROM shards WHERE name = ?", (name,))
 
@@ -218,13 +218,13 @@ class Ledger:
     def dialogues(self, attempts: Sequence[int], categories: dict[str, str]) -> Iterator[Dialogue]:
         """The dialogues of these attempts, in their order. `categories` tells each topic's."""
         dataset, run = self.read_setting("dataset") or "", self.read_setting("run_id") or ""
-        with _naming(self.path), closing(self._connection.cursor()) as cursor:
+        with _NamingErrors(self.path), closing(self._connection.cursor()) as cursor:
             for seq in attempts:
                 topic, packed, *rest = cursor.execute(_DIALOGUE, (seq,)).fetchone()
                 yield _to_dialogue(dataset, f"{run}-{seq:06d}", (topic, categories[topic]), packed, rest)
 
     def _read(self, query: str, *values: object) -> list[Any]:
-        with _naming(self.path):
+        with _NamingErrors(self.path):
             return self._connection.execute(query, values).fetchall()
 
 
@@ -278,13 +278,13 @@ def _quote(path: Path) -> str:
 
 
 def _connect(uri: str, path: Path) -> sqlite3.Connection:
-    with _naming(path):
+    with _NamingErrors(path):
         return sqlite3.connect(uri, uri=True, timeout=10, check_same_thread=False)
 
 
 def _check_whole(path: Path) -> None:
     """Look the file over before anything writes to it."""
-    with _naming(path), closing(_connect(f"file:{_quote(path)}?mode=ro", path)) as connection:
+    with _NamingErrors(path), closing(_connect(f"file:{_quote(path)}?mode=ro", path)) as connection:
         found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
         owner = connection.execute("PRAGMA application_id").fetchone()[0]
         tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
@@ -295,11 +295,11 @@ def _check_whole(path: Path) -> None:
 
 
 def _damaged(path: Path, found: object) -> DataError:
-    hint = "nothing was changed; bring the file back from a backup, or start a new run folder: its Parquet shards stay good"
+    hint = "nothing was changed; bring it back from a backup, or start a new run folder (the Parquet shards stay good)"
     return DataError(f"{path} is damaged: {found}", hint)
 
 
-class _naming:
+class _NamingErrors:
     """Turns SQLite's errors into ours, by their kind, with the file's name."""
 
     def __init__(self, path: Path) -> None:

@@ -5,7 +5,7 @@ typed failures (`retry`), so that a Retry-After holds for all workers and every 
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -292,5 +292,3 @@ def _read_limit(headers: Mapping[str, str], kind: str) -> float | None:
         return float(headers.get(f"x-ratelimit-limit-{kind}", ""))
     except ValueError:
         return None
-
-

@@ -15,7 +15,7 @@ SCHEMA_VERSION = 1
 Role = Literal["user", "assistant"]
 
 _INVISIBLE = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff\u00ad\u180e]")
-"""Zero-width characters, bidirectional controls, byte order marks and soft hyphens: nobody sees them, everybody trips."""
+"""Zero-width characters, bidirectional controls, byte order marks, soft hyphens: unseen, and everybody trips."""
 
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _SURROGATE = re.compile("[\ud800-\udfff]")

@@ -59,7 +59,9 @@ def _understand_status(exc: openai.APIStatusError, now: datetime) -> Failure:
     status, code = exc.status_code, exc.code or exc.type or ""
     detail = _shorten(f"{status} {exc.message}")
     if "insufficient_quota" in (exc.code, exc.type) or status == 402:
-        return Failure("stop", "no-credit", detail, hint="the account's credit is used up: add credit, then run the same command")
+        return Failure(
+            "stop", "no-credit", detail, hint="the account's credit is used up: add credit, then run the same command"
+        )
     if status in _STOPPING:
         return Failure("stop", str(status), detail, hint=_STOPPING[status])
     if status == 429:
@@ -68,7 +70,9 @@ def _understand_status(exc: openai.APIStatusError, now: datetime) -> Failure:
         return Failure("again", f"http-{status}", detail, read_retry_after(dict(exc.response.headers), now))
     if code in ("content_filter", "content_policy_violation"):
         return Failure("reject", "content-filter", detail)
-    return Failure("reject", f"http-{status}", detail, hint="the endpoint refuses the request as it is; see its message")
+    return Failure(
+        "reject", f"http-{status}", detail, hint="the endpoint refuses the request as it is; see its message"
+    )
 
 
 _STOPPING = {
@@ -79,7 +83,7 @@ _STOPPING = {
 
 
 def read_retry_after(headers: dict[str, str], now: datetime) -> float | None:
-    """Seconds to wait, from `retry-after-ms`, else `retry-after` in seconds or as an HTTP date; None if absent or odd."""
+    """Seconds to wait: from `retry-after-ms`, else `retry-after` in seconds or as an HTTP date; None if absent or odd."""
     lower = {key.lower(): value.strip() for key, value in headers.items()}
     if (milliseconds := _read_number(lower.get("retry-after-ms"))) is not None:
         return milliseconds / 1000

@@ -116,7 +116,8 @@ def _write_copy(path: Path, asked: str) -> None:
 
 
 def _head(body: str) -> str:
-    return f"# What this run was asked, frozen. Do not edit. sha256 of what follows: {hashlib.sha256(body.encode()).hexdigest()}"
+    digest = hashlib.sha256(body.encode()).hexdigest()
+    return f"# What this run was asked, frozen. Do not edit. sha256 of what follows: {digest}"
 
 
 def _check_change(known: str, asked: str, ledger: Ledger) -> None:
@@ -127,9 +128,13 @@ def _check_change(known: str, asked: str, ledger: Ledger) -> None:
     if allowed == after:
         return
     diff = "\n".join(
-        list(difflib.unified_diff(_dump(allowed).split("\n"), asked.split("\n"), "the run", "your spec", n=1, lineterm=""))[:40]
+        list(
+            difflib.unified_diff(
+                _dump(allowed).split("\n"), asked.split("\n"), "the run", "your spec", n=1, lineterm=""
+            )
+        )[:40]
     )
-    hint = "larger quotas, new topics and new situations go on in the same run; for anything else give a new folder with -o"
+    hint = "larger quotas, new topics and new situations go on in the same run; for other changes give a new -o"
     raise UsageError(f"the spec is not the one that {ledger.path.parent} was made with:\n{diff}", hint)
 
 
@@ -139,7 +144,9 @@ def _check_quotas(before: dict[str, Any], after: dict[str, Any], ledger: Ledger)
     for topic in after["topics"]:
         accepted = tallies[topic["name"]].accepted if topic["name"] in tallies else 0
         if topic["quota"] < min(old.get(topic["name"], 0), accepted):
-            found = f"topic '{topic['name']}' has {accepted} accepted dialogues, more than the new quota {topic['quota']}"
+            found = (
+                f"topic '{topic['name']}' has {accepted} accepted dialogues, more than the new quota {topic['quota']}"
+            )
             raise UsageError(found, f"a quota can be lowered to {accepted} at the least, or start a new run folder")
 
 

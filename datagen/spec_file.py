@@ -63,7 +63,7 @@ def _find_spec(path: Path) -> Path:
 def find_packaged_specs() -> list[Path]:
     """The specs that come with the package."""
     folder = find_packaged(".")
-    return [path for path in folder.glob("*-data.yaml")] if folder else []
+    return list(folder.glob("*-data.yaml")) if folder else []
 
 
 class _Reader:
@@ -121,7 +121,8 @@ class _Reader:
         """The line, from 1, of the deepest part of `location` that exists in the file."""
         if path not in self._lines:
             self._lines[path] = YAML(typ="rt", pure=True).load(path.read_bytes().decode("utf-8-sig"))
-        node, line = self._lines[path], 0
+        node: Any = self._lines[path]
+        line = 0
         for part in location:
             try:
                 line = node.lc.key(part)[0] if isinstance(node, dict) else node.lc.item(part)[0]
@@ -264,7 +265,9 @@ def _load_personas(reader: _Reader, path: Path, data: object) -> list[tuple[Path
         if persona is None:
             continue
         if persona.id in (other.id for _, other in personas):
-            reader.add(path, reader.find_line(path, line), f"persona id '{persona.id}' stands twice, expected each once")
+            reader.add(
+                path, reader.find_line(path, line), f"persona id '{persona.id}' stands twice, expected each once"
+            )
             continue
         personas.append((file, persona))
     return personas

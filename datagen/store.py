@@ -92,7 +92,9 @@ def read_dialogues(folder: Path) -> Iterator[Dialogue]:
 def _check_schema(path: Path, schema: pa.Schema) -> None:
     version = (schema.metadata or {}).get(b"damhwa.schema_version", b"none").decode()
     if version != str(SCHEMA_VERSION):
-        raise DataError(f"{path} has schema version {version}, expected {SCHEMA_VERSION}", "read it with its own damhwa")
+        raise DataError(
+            f"{path} has schema version {version}, expected {SCHEMA_VERSION}", "read it with its own damhwa"
+        )
 
 
 def _to_row(dialogue: Dialogue) -> dict[str, object]:

@@ -125,9 +125,7 @@ def _split_turns(text: str) -> tuple[str, list[_Turn]]:
     if not labels:
         return text, []
     ends = [label.start() for label in labels[1:]] + [len(text)]
-    turns = [
-        _Turn(*_read_name(label), _trim(text[label.end() : end])) for label, end in zip(labels, ends, strict=True)
-    ]
+    turns = [_Turn(*_read_name(label), _trim(text[label.end() : end])) for label, end in zip(labels, ends, strict=True)]
     return text[: labels[0].start()], turns
 
 

@@ -3,9 +3,11 @@
 import random
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from datagen.errors import UsageError
 from datagen.record import Message
 from datagen.transcript import render_transcript
 
@@ -44,6 +46,15 @@ class Faults(BaseModel):
     """US dollars per million tokens, reported as `usage.cost`."""
 
 
+def read_faults(options: list[str]) -> Faults:
+    """Read `NAME=VALUE` options. Raises UsageError where one is unknown or out of range."""
+    try:
+        return Faults.model_validate(dict(option.split("=", 1) for option in options))
+    except ValueError as exc:
+        known = ", ".join(f"{name}={field.default}" for name, field in Faults.model_fields.items())
+        raise UsageError(f"--fault: {exc}", f"known, with their defaults: {known}") from exc
+
+
 REFUSALS = (
     "죄송하지만 그 요청에는 응할 수 없습니다. 다른 주제로 도와드릴까요?",
     "미안하지만 이런 내용의 대화는 작성해 드릴 수 없어요.",
@@ -70,54 +81,60 @@ _DRESSES: tuple[Callable[[str], str], ...] = (
 )
 
 
-def spoil(messages: tuple[Message, ...], exchanges: tuple[int, int], rng: random.Random) -> tuple[str, str]:
-    """A reply that is no whole dialogue, and its finish reason. `exchanges`: the least and most that count as whole."""
-    return MALFORMED[rng.choice(sorted(MALFORMED))](messages, exchanges, rng)
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A dialogue to be spoilt. `exchanges`: the least and the most that count as whole."""
+
+    messages: tuple[Message, ...]
+    exchanges: tuple[int, int]
+    rng: random.Random
+
+    @property
+    def text(self) -> str:
+        return render_transcript(self.messages)
 
 
-Spoiler = Callable[[tuple[Message, ...], tuple[int, int], random.Random], tuple[str, str]]
+def spoil(draft: Draft) -> tuple[str, str]:
+    """A reply that is no whole dialogue, in a drawn way, and its finish reason."""
+    return MALFORMED[draft.rng.choice(sorted(MALFORMED))](draft)
 
 
-def _unlabelled(messages: tuple[Message, ...], exchanges: tuple[int, int], rng: random.Random) -> tuple[str, str]:
-    return "\n".join(f"- {message.content}" for message in messages), "stop"
+def _unlabelled(draft: Draft) -> tuple[str, str]:
+    return "\n".join(f"- {message.content}" for message in draft.messages), "stop"
 
 
-def _out_of_order(messages: tuple[Message, ...], exchanges: tuple[int, int], rng: random.Random) -> tuple[str, str]:
-    if rng.random() < 0.5:
-        return render_transcript(messages).replace("gpt1:", "gpt2:", 1), "stop"
-    return "\n".join(reversed(render_transcript(messages).split("\n"))), "stop"
+def _out_of_order(draft: Draft) -> tuple[str, str]:
+    if draft.rng.random() < 0.5:
+        return draft.text.replace("gpt1:", "gpt2:", 1), "stop"
+    return draft.text.replace("human1:", "gpt0:", 1), "stop"
 
 
-def _empty_utterance(messages: tuple[Message, ...], exchanges: tuple[int, int], rng: random.Random) -> tuple[str, str]:
-    lines = [f"{'gpt' if at % 2 else 'human'}{at // 2 + 1}: {message.content}" for at, message in enumerate(messages)]
-    lines[-1] = lines[-1].partition(":")[0] + ":"
-    return "\n".join(lines), "stop"
+def _empty_utterance(draft: Draft) -> tuple[str, str]:
+    return draft.text.rpartition("\ngpt")[0] + f"\ngpt{len(draft.messages) // 2}:", "stop"
 
 
-def _truncated(messages: tuple[Message, ...], exchanges: tuple[int, int], rng: random.Random) -> tuple[str, str]:
-    text = render_transcript(messages)
-    if rng.random() < 0.5:
-        return text[: max(20, len(text) * 2 // 3)], "length"
-    return text.rpartition("\ngpt")[0], "stop"
+def _truncated(draft: Draft) -> tuple[str, str]:
+    if draft.rng.random() < 0.5:
+        return draft.text[: max(20, len(draft.text) * 2 // 3)], "length"
+    return draft.text.rpartition("\ngpt")[0], "stop"
 
 
-def _too_few(messages: tuple[Message, ...], exchanges: tuple[int, int], rng: random.Random) -> tuple[str, str]:
-    least = exchanges[0]
-    return (render_transcript(messages[: 2 * (least - 1)]), "stop") if least > 1 else ("", "stop")
+def _too_few(draft: Draft) -> tuple[str, str]:
+    return render_transcript(draft.messages[: 2 * (draft.exchanges[0] - 1)]), "stop"
 
 
-def _too_many(messages: tuple[Message, ...], exchanges: tuple[int, int], rng: random.Random) -> tuple[str, str]:
-    longer = messages * (exchanges[1] // max(1, len(messages) // 2) + 1)
-    return render_transcript(longer), "stop"
+def _too_many(draft: Draft) -> tuple[str, str]:
+    repeats = draft.exchanges[1] // (len(draft.messages) // 2) + 1
+    return render_transcript(draft.messages * repeats), "stop"
 
 
-def _label_in_text(messages: tuple[Message, ...], exchanges: tuple[int, int], rng: random.Random) -> tuple[str, str]:
-    if rng.random() < 0.5:
-        return render_transcript(messages).replace("\n", " "), "stop"
-    return render_transcript(messages) + "\nUser: 그런데 있잖아", "stop"
+def _label_in_text(draft: Draft) -> tuple[str, str]:
+    if draft.rng.random() < 0.5:
+        return " ".join(draft.text.split("\n")), "stop"
+    return draft.text + "\nUser: 그런데 있잖아", "stop"
 
 
-MALFORMED: dict[str, Spoiler] = {
+MALFORMED: dict[str, Callable[[Draft], tuple[str, str]]] = {
     "unlabelled": _unlabelled,
     "out-of-order": _out_of_order,
     "empty-utterance": _empty_utterance,

@@ -21,7 +21,7 @@ from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
 from datagen.simulator.compose import Request, compose
-from datagen.simulator.faults import REFUSALS, Faults, dress, spoil
+from datagen.simulator.faults import REFUSALS, Draft, Faults, dress, spoil
 from datagen.transcript import render_transcript
 
 MODEL = "damhwa-simulator"
@@ -124,7 +124,7 @@ class Simulator:
         if wanted.exchanges == 0:
             return _Reply(messages[-1].content, "stop")
         if fault == "malformed":
-            return _Reply(*spoil(messages, self.exchanges, rng))
+            return _Reply(*spoil(Draft(messages, self.exchanges, rng)))
         text = render_transcript(messages)
         return _Reply(dress(text, rng) if rng.random() < self.faults.dressed else text, "stop")
 
@@ -196,7 +196,7 @@ class Simulator:
             "x-ratelimit-reset-requests": f"{60 / self.faults.rpm:.3f}s",
         }
 
-    async def _list_models(self, request: web.Request) -> web.Response:
+    async def _list_models(self, _: web.Request) -> web.Response:
         model = {"id": MODEL, "object": "model", "created": 0, "owned_by": MODEL}
         return web.json_response({"object": "list", "data": [model]})
 
@@ -211,7 +211,7 @@ class Simulator:
         usage = {"prompt_tokens": tokens, "total_tokens": tokens}
         return web.json_response({"object": "list", "data": data, "model": MODEL, "usage": usage})
 
-    async def _tell(self, request: web.Request) -> web.Response:
+    async def _tell(self, _: web.Request) -> web.Response:
         return web.json_response(dict(self.counts))
 
 
@@ -267,7 +267,9 @@ def _error(status: int, code: str, message: str, headers: dict[str, str] | None 
 
 async def _cut(request: web.Request, body: bytes) -> web.StreamResponse:
     """Promise the whole body, send half of it, and break the connection."""
-    response = web.StreamResponse(headers={"Content-Type": "application/json", "Content-Length": str(len(body) or 1000)})
+    response = web.StreamResponse(
+        headers={"Content-Type": "application/json", "Content-Length": str(len(body) or 1000)}
+    )
     await response.prepare(request)
     await response.write(body[: len(body) // 2])
     if request.transport is not None:

@@ -1,0 +1,195 @@
+"""The front door: one command, its verbs imported when they are called."""
+
+import json
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from datagen.errors import DamhwaError
+
+app = typer.Typer(
+    name="damhwa",
+    help="From a topic spec to a Korean persona-dialogue dataset that meets every quota exactly.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+SpecArgument = Annotated[
+    str, typer.Argument(metavar="SPEC", help="Path of a spec, or the name of a packaged one: exa-data.")
+]
+RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on stdout, for programs.")]
+
+
+@app.command()
+def check(
+    spec: SpecArgument,
+    sample: Annotated[int, typer.Option(min=0, help="Print so many finished prompts.")] = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Find every mistake in a spec; show quotas, tokens and cost ahead. Exit 2 when something is wrong."""
+    from datagen.check import describe_forecast, draw_forecast, forecast, sample_prompts
+    from datagen.spec_file import load_spec
+
+    loaded = load_spec(spec)
+    rows = forecast(loaded)
+    prompts = list(sample_prompts(loaded, sample)) if sample else []
+    if as_json:
+        samples = [
+            {"scenario": json.loads(scenario.to_json()), "messages": prompt.messages} for scenario, prompt in prompts
+        ]
+        _print_json({**describe_forecast(loaded, rows), **({"samples": samples} if sample else {})})
+        return
+    _draw(draw_forecast(loaded, rows))
+    for scenario, prompt in prompts:
+        print(f"\n════ {scenario.topic} ════\n──── system ────\n{prompt.system}\n──── user ────\n{prompt.user}")
+
+
+@app.command()
+def generate(
+    spec: SpecArgument,
+    out: Annotated[
+        Path, typer.Option("--out", "-o", metavar="RUN", help="Folder of the run; the same command resumes it.")
+    ],
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Ask the simulator, in this same command. For trying things out.")
+    ] = False,
+    base_url: Annotated[
+        list[str] | None, typer.Option(help="OpenAI-compatible endpoint; several share the load.")
+    ] = None,
+    model: Annotated[str | None, typer.Option(help="Model to ask, in place of the spec's.")] = None,
+    api_key_env: Annotated[
+        str | None, typer.Option(help="Environment variable that holds the key. [OPENAI_API_KEY]")
+    ] = None,
+    concurrency: Annotated[int | None, typer.Option(help="Requests in flight at most. [32]")] = None,
+    rpm: Annotated[int | None, typer.Option(help="Requests per minute at most. [learned from the endpoint]")] = None,
+    tpm: Annotated[int | None, typer.Option(help="Tokens per minute at most. [learned from the endpoint]")] = None,
+    budget_usd: Annotated[float | None, typer.Option(help="Stop before this call spends more US dollars.")] = None,
+    budget_tokens: Annotated[int | None, typer.Option(help="Stop before this call uses more tokens.")] = None,
+    max_tries: Annotated[int | None, typer.Option(help="Drafts for one situation before another is taken. [3]")] = None,
+    timeout_s: Annotated[float | None, typer.Option("--timeout", help="Seconds for one request. [120]")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Fill every topic's quota with valid dialogues. Run the same command again to go on after any interruption."""
+    from datagen.endpoint_options import ProviderOptions
+    from datagen.start import generate as start
+
+    options = ProviderOptions(
+        base_urls=tuple(base_url or ()),
+        model=model,
+        api_key_env=api_key_env,
+        concurrency=concurrency,
+        rpm=rpm,
+        tpm=tpm,
+        budget_usd=budget_usd,
+        budget_tokens=budget_tokens,
+        max_tries=max_tries,
+        timeout_s=timeout_s,
+        offline=offline,
+    )
+    summary = start(spec, out, options)
+    if as_json:
+        _print_json(summary)
+    else:
+        print(_describe_summary(summary))
+
+
+@app.command()
+def status(run: RunArgument, as_json: JsonOption = False) -> None:
+    """Show what a run holds, also while it is under way."""
+    from datagen.status import draw_status, read_status
+
+    figures = read_status(run)
+    if as_json:
+        _print_json(figures)
+    else:
+        _draw(draw_status(figures))
+
+
+@app.command()
+def rejected(
+    run: RunArgument,
+    topic: Annotated[str | None, typer.Argument(metavar="[TOPIC]", help="Only this topic's.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the rejected drafts: reason, scenario, raw reply."""
+    from datagen.status import read_rejected
+
+    for attempt in read_rejected(run, topic):
+        if as_json:
+            scenario = json.loads(attempt.scenario)
+            record = {"topic": attempt.topic, "slot": attempt.slot, "attempt": attempt.seq, "reason": attempt.reason}
+            record |= {"detail": attempt.detail, "scenario": scenario, "reply": attempt.reply}
+            print(json.dumps(record, ensure_ascii=False))
+        else:
+            print(
+                f"════ {attempt.topic} · slot {attempt.slot} · attempt {attempt.seq} · {attempt.reason}: {attempt.detail}"
+            )
+            print(f"scenario {attempt.scenario}\n{attempt.reply if attempt.reply is not None else '(no reply)'}\n")
+
+
+@app.command()
+def simulate(
+    port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 8001,
+    seed: Annotated[int, typer.Option(help="Seed of every draw.")] = 0,
+    faults: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--fault", metavar="NAME=VALUE", help="A fault, e.g. rate_limited=0.05; an unknown name lists them all."
+        ),
+    ] = None,
+) -> None:
+    """Serve the offline OpenAI-compatible simulator by itself, on loopback."""
+    import asyncio
+    from contextlib import suppress
+
+    from datagen.simulator.faults import read_faults
+    from datagen.simulator.server import Simulator, serve
+
+    simulator = Simulator(read_faults(faults or []), seed=seed)
+    with suppress(KeyboardInterrupt):
+        asyncio.run(serve(simulator, port))
+
+
+def _describe_summary(summary: dict[str, Any]) -> str:
+    from datagen.console import format_money, format_seconds
+
+    rejected_count = sum(sum(topic["rejected"].values()) for topic in summary["topics"].values())
+    return (
+        f"{summary['accepted']:,} of {summary['quota']:,} dialogues in {summary['run']}/dialogues "
+        f"(+{summary['added']:,} in {format_seconds(summary['seconds'])}, {rejected_count:,} drafts rejected, "
+        f"{summary['prompt_tokens'] + summary['completion_tokens']:,} tokens, {format_money(summary['cost_usd'])})"
+    )
+
+
+def _draw(parts: Iterable[Any]) -> None:
+    from datagen.console import out
+
+    for part in parts:
+        out.print(part)
+
+
+def _print_json(data: dict[str, Any]) -> None:
+    print(json.dumps(data, ensure_ascii=False, indent=2))
+
+
+def main() -> None:
+    """Run the command; a DamhwaError becomes its message and its exit code."""
+    try:
+        app()
+    except DamhwaError as error:
+        from datagen.console import report_error
+
+        report_error(error)
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,131 @@
+"""`damhwa generate`: put a run together from spec, folder and options, and see it through."""
+
+import asyncio
+import os
+import signal
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from datagen.budget import Budget
+from datagen.console import err
+from datagen.endpoint_options import Access, ProviderOptions, apply_options, find_access, run_simulator
+from datagen.errors import UsageError
+from datagen.ledger import Ledger
+from datagen.prices import load_prices
+from datagen.quota import SlotQueue, TopicState
+from datagen.run_folder import describe_request, freeze_request, lock_run
+from datagen.scenario import Scenario, list_dimensions
+from datagen.seal import recover_shards
+from datagen.spec import LoadedSpec
+from datagen.spec_file import load_spec
+from datagen.tally import Tally
+
+
+@dataclass(frozen=True, slots=True)
+class Preparation:
+    """A run that is open and checked, before the first request."""
+
+    folder: Path
+    loaded: LoadedSpec
+    ledger: Ledger
+    access: Access
+
+
+def generate(spec: str, folder: Path, options: ProviderOptions) -> dict[str, Any]:
+    """Fill the quotas of `spec` in the run `folder`; the same call resumes.
+
+    Returns the summary that `--json` prints. Raises a DamhwaError of the kind that the exit code tells.
+    """
+    loaded = load_spec(spec)
+    settings = apply_options(loaded.spec.provider, options)
+    loaded = loaded.model_copy(update={"spec": loaded.spec.model_copy(update={"provider": settings})})
+    with ExitStack() as stack:
+        if options.offline:
+            if options.base_urls:
+                raise UsageError("--offline and --base-url exclude each other", "leave one of them out")
+            access = Access((stack.enter_context(run_simulator()),), "none")
+        else:
+            access = find_access(settings, options)
+        budget = open_budget(loaded)
+        stack.enter_context(lock_run(folder))
+        ledger = Ledger.create_or_open(folder / "ledger.db")
+        stack.callback(ledger.close)
+        freeze_request(folder, ledger, loaded)
+        for name in recover_shards(ledger, folder / "dialogues"):
+            err.print(f"note: {name} was gone; its dialogues are in the ledger and are written again", markup=False)
+        return asyncio.run(_generate(Preparation(folder, loaded, ledger, access), budget))
+
+
+def open_budget(loaded: LoadedSpec) -> Budget:
+    """The run's budget. Raises UsageError where dollars are limited and the model's price is unknown."""
+    settings = loaded.spec.provider
+    price = load_prices(loaded.path).find(settings.model)
+    if settings.budget_usd is not None and price is None:
+        hint = f"add `{settings.model}` to a prices.yaml beside the spec, or limit tokens with --budget-tokens"
+        raise UsageError(f"--budget-usd: the price of model '{settings.model}' is unknown", hint)
+    return Budget(settings.budget_usd, settings.budget_tokens, price, settings.max_completion_tokens)
+
+
+def open_queue(loaded: LoadedSpec, ledger: Ledger) -> SlotQueue:
+    """The open slots of a run, as its ledger leaves them."""
+    quotas = {topic.name: topic.quota for topic in loaded.spec.topics}
+    personas = tuple(persona.id for persona in loaded.personas)
+    dimensions = [list_dimensions(loaded.spec, topic, personas) for topic in loaded.spec.topics]
+
+    def read_state(topic: str) -> TopicState:
+        asked = frozenset(hash(Scenario.from_json(topic, text)) for text in ledger.scenarios(topic))
+        filled = frozenset(ledger.filled_slots(topic))
+        return TopicState(quotas[topic], filled, ledger.tries_of_open_slots(topic), asked)
+
+    return SlotQueue.resume(dimensions, read_state, loaded.spec.provider.max_tries)
+
+
+async def _generate(preparation: Preparation, budget: Budget) -> dict[str, Any]:
+    # openai takes a second to import: here, where a wrong spec or option has already been told
+    from datagen.generate import Generation, read_clock
+    from datagen.pace import Pace
+    from datagen.progress import Progress
+    from datagen.provider import open_provider
+
+    loaded, access = preparation.loaded, preparation.access
+    settings = loaded.spec.provider
+    tally = Tally.resume(preparation.ledger, {topic.name: topic.quota for topic in loaded.spec.topics})
+    generation = Generation(
+        folder=preparation.folder,
+        loaded=loaded,
+        request=describe_request(loaded),
+        ledger=preparation.ledger,
+        provider=open_provider(settings, access.base_urls, access.api_key, Pace(settings.rpm, settings.tpm)),
+        queue=open_queue(loaded, preparation.ledger),
+        budget=budget,
+        prices=load_prices(loaded.path),
+        tally=tally,
+    )
+    _listen_for_interrupts(generation.interrupt)
+    started = read_clock()
+    with Progress(tally, lambda: generation.provider.waiting_for).show():
+        await generation.run()
+    return {
+        "dataset": loaded.spec.dataset,
+        "run": str(preparation.folder),
+        **tally.summarise(started, read_clock()),
+    }
+
+
+def _listen_for_interrupts(interrupt: Any) -> None:
+    """The first Ctrl-C (or SIGTERM) stops the run in order, the second leaves at once."""
+    loop = asyncio.get_running_loop()
+    asked = False
+
+    def handle() -> None:
+        nonlocal asked
+        if asked:
+            os._exit(130)
+        asked = True
+        err.print("stopping: waiting for the requests in flight (again to leave at once)", markup=False)
+        interrupt()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, handle)

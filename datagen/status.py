@@ -1,0 +1,114 @@
+"""`damhwa status` and `damhwa rejected`: what a run holds, also while it is under way."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from rich.markup import escape
+from rich.table import Table
+
+from datagen.console import format_money, format_seconds
+from datagen.errors import UsageError
+from datagen.ledger import Attempt, Ledger, TopicTally
+from datagen.run_folder import read_request
+
+
+def read_status(folder: Path) -> dict[str, Any]:
+    """The run's figures, as `status --json` prints them."""
+    ledger = Ledger.open_to_read(folder / "ledger.db")
+    try:
+        request = read_request(ledger)
+        tallies, reasons = ledger.tallies(), ledger.rejections()
+        topics = [_describe_topic(topic, tallies.get(topic["name"]), reasons) for topic in request["topics"]]
+        totals = list(tallies.values())
+        span = ledger.time_span()
+        shards = ledger.shards()
+        unsealed = ledger.count_unsealed()
+    finally:
+        ledger.close()
+    prompt = sum(each.prompt_tokens for each in totals)
+    return {
+        "dataset": request["dataset"],
+        "run": str(folder),
+        "model": request["provider"]["model"],
+        "quota": sum(topic["quota"] for topic in topics),
+        "accepted": sum(topic["accepted"] for topic in topics),
+        "rejected": sum(each.rejected for each in totals),
+        "failed": sum(each.failed for each in totals),
+        "requests": sum(each.requests for each in totals),
+        "prompt_tokens": prompt,
+        "cached_share": round(sum(each.cached_tokens for each in totals) / prompt, 4) if prompt else 0.0,
+        "completion_tokens": sum(each.completion_tokens for each in totals),
+        "cost_usd": None if any(each.unpriced for each in totals) else round(sum(each.cost_usd for each in totals), 6),
+        "shards": sum(state == "sealed" for state, _ in shards.values()),
+        "unsealed": unsealed,
+        "first_at": span[0] if span else None,
+        "last_at": span[1] if span else None,
+        "topics": topics,
+    }
+
+
+def _describe_topic(
+    topic: dict[str, Any], tally: TopicTally | None, reasons: dict[str, dict[str, int]]
+) -> dict[str, Any]:
+    tally = tally or TopicTally()
+    return {
+        "name": topic["name"],
+        "category": topic["category"],
+        "quota": topic["quota"],
+        "accepted": tally.accepted,
+        "rejected": reasons.get(topic["name"], {}),
+        "cost_usd": None if tally.unpriced else round(tally.cost_usd, 6),
+    }
+
+
+def draw_status(status: dict[str, Any]) -> Iterator[Table | str]:
+    """The figures for reading."""
+    yield f"[bold]{escape(status['dataset'])}[/] · {escape(status['run'])} · {escape(status['model'])}"
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("category", "topic"):
+        table.add_column(name, no_wrap=True)
+    for name in ("accepted", "quota", "missing"):
+        table.add_column(name, justify="right")
+    table.add_column("rejected, by reason")
+    table.add_column("cost", justify="right")
+    for topic in status["topics"]:
+        missing = topic["quota"] - topic["accepted"]
+        table.add_row(
+            escape(topic["category"]),
+            escape(topic["name"]),
+            str(topic["accepted"]),
+            str(topic["quota"]),
+            f"[yellow]{missing}[/]" if missing > 0 else "[green]–[/]",
+            ", ".join(f"{reason} {count}" for reason, count in topic["rejected"].items()) or "–",
+            format_money(topic["cost_usd"]),
+        )
+    yield table
+    yield (
+        f"{status['accepted']:,} of {status['quota']:,} accepted · {status['rejected']:,} rejected · "
+        f"{status['requests']:,} requests · {status['prompt_tokens']:,} + {status['completion_tokens']:,} tokens "
+        f"({status['cached_share']:.0%} of the prompt from cache) · {format_money(status['cost_usd'])}"
+    )
+    waiting = f", {status['unsealed']:,} accepted ones not in Parquet yet" if status["unsealed"] else ""
+    shards = f"{status['shards']} {'shard' if status['shards'] == 1 else 'shards'}"
+    yield f"{shards} in dialogues/{waiting}{_describe_span(status)}"
+
+
+def _describe_span(status: dict[str, Any]) -> str:
+    if status["first_at"] is None:
+        return ""
+    first, last = (datetime.fromisoformat(status[key]) for key in ("first_at", "last_at"))
+    return f" · {first:%Y-%m-%d %H:%M} to {last:%H:%M} UTC ({format_seconds((last - first).total_seconds())})"
+
+
+def read_rejected(folder: Path, topic: str | None) -> Iterator[Attempt]:
+    """The rejected drafts of a run or of one of its topics, oldest first. Raises UsageError for an unknown topic."""
+    ledger = Ledger.open_to_read(folder / "ledger.db")
+    try:
+        names = [each["name"] for each in read_request(ledger)["topics"]]
+        if topic is not None and topic not in names:
+            raise UsageError(f"the run has no topic '{topic}'", f"its topics: {', '.join(names)}")
+        yield from ledger.rejected(topic)
+    finally:
+        ledger.close()
