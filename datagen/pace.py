@@ -2,8 +2,8 @@
 
 Pure bookkeeping on a clock that the caller reads; all workers share one Pace, so that one worker's 429 slows them all.
 Without given limits the pace is free until an endpoint speaks: `x-ratelimit-limit-*` headers set it just below what
-they allow; a 429 cuts it below what was getting through, and it climbs back step by step: quickly to where it was refused,
-then slowly beyond (the shape of CUBIC's window, RFC 9438).
+they allow; a 429 cuts it below what was getting through, and it climbs back step by step: quickly to where it was
+refused, then slowly beyond (the shape of CUBIC's window, RFC 9438).
 """
 
 from collections import deque

@@ -59,9 +59,8 @@ def _understand_status(exc: openai.APIStatusError, now: datetime) -> Failure:
     status, code = exc.status_code, exc.code or exc.type or ""
     detail = _shorten(f"{status} {exc.message}")
     if "insufficient_quota" in (exc.code, exc.type) or status == 402:
-        return Failure(
-            "stop", "no-credit", detail, hint="the account's credit is used up: add credit, then run the same command"
-        )
+        hint = "the account's credit is used up: add credit, then run the same command"
+        return Failure("stop", "no-credit", detail, hint=hint)
     if status in _STOPPING:
         return Failure("stop", str(status), detail, hint=_STOPPING[status])
     if status == 429:
@@ -83,7 +82,7 @@ _STOPPING = {
 
 
 def read_retry_after(headers: dict[str, str], now: datetime) -> float | None:
-    """Seconds to wait: from `retry-after-ms`, else `retry-after` in seconds or as an HTTP date; None if absent or odd."""
+    """Seconds to wait: `retry-after-ms`, else `retry-after` in seconds or as an HTTP date; None if absent or odd."""
     lower = {key.lower(): value.strip() for key, value in headers.items()}
     if (milliseconds := _read_number(lower.get("retry-after-ms"))) is not None:
         return milliseconds / 1000

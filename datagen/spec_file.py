@@ -125,7 +125,7 @@ class _Reader:
         line = 0
         for part in location:
             try:
-                line = node.lc.key(part)[0] if isinstance(node, dict) else node.lc.item(part)[0]
+                line = node.lc.key(part)[0] if hasattr(node, "keys") else node.lc.item(part)[0]
                 node = node[part]
             except (KeyError, IndexError, AttributeError, TypeError):
                 break

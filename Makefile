@@ -1,0 +1,54 @@
+# `make demo` and `make test` need Python 3.11 and nothing else; each makes .venv when it is not there.
+
+PYTHON ?= python3
+BIN := .venv/bin
+RUN ?= runs/demo
+
+.PHONY: help demo test check format bench clean
+
+help:
+	@echo "make demo    fill specs/exa-data.yaml: offline, or on a real endpoint when OPENAI_API_KEY or OPENAI_BASE_URL is set"
+	@echo "make test    run the tests"
+	@echo "make check   format check, lint, types, tests: what CI runs"
+	@echo "make format  format the code and mend what lint can mend"
+	@echo "make bench   print the table of figures (benchmarks/README.md)"
+
+# The stamp, not the folder, is the target: an install that was cut off is done again.
+.venv/base: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version)'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable .
+	touch $@
+
+.venv/dev: .venv/base
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,pandas,datasets]'
+	touch $@
+
+# With a key or an address in the environment the demo asks a real model, and pays for it.
+demo: .venv/base
+	@if [ -n "$$OPENAI_API_KEY$$OPENAI_BASE_URL" ]; then \
+		$(BIN)/damhwa generate specs/exa-data.yaml --out $(RUN); \
+	else \
+		echo "no OPENAI_API_KEY or OPENAI_BASE_URL: asking the offline simulator" >&2; \
+		$(BIN)/damhwa generate specs/exa-data.yaml --out $(RUN) --offline; \
+	fi
+	@$(BIN)/damhwa status $(RUN)
+
+test: .venv/dev
+	PYTHONWARNDEFAULTENCODING=1 $(BIN)/python -m pytest $(ARGS)
+
+check: .venv/dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(MAKE) --no-print-directory test
+
+format: .venv/dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: .venv/dev
+	$(BIN)/python -m benchmarks.generation
+
+clean:
+	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
