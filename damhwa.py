@@ -126,9 +126,8 @@ def rejected(
             record |= {"detail": attempt.detail, "scenario": scenario, "reply": attempt.reply}
             print(json.dumps(record, ensure_ascii=False))
         else:
-            print(
-                f"════ {attempt.topic} · slot {attempt.slot} · attempt {attempt.seq} · {attempt.reason}: {attempt.detail}"
-            )
+            heading = f"════ {attempt.topic} · slot {attempt.slot} · attempt {attempt.seq} · {attempt.reason}"
+            print(f"{heading}: {attempt.detail}")
             print(f"scenario {attempt.scenario}\n{attempt.reply if attempt.reply is not None else '(no reply)'}\n")
 
 
