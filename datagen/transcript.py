@@ -103,20 +103,24 @@ def render_transcript(messages: Sequence[Message]) -> str:
 
     Raises ValueError for what could not be read back: roles that do not alternate, or text that is no utterance.
     """
-    lines = []
+    turns = []
     for index, message in enumerate(messages):
         speaker = _SPEAKERS[index % 2]
         if message.role != _ROLES[speaker]:
             raise ValueError(f"message {index + 1} is the {message.role}'s, expected user and assistant in turn")
         if not is_utterance(message.content):
             raise ValueError(f"message {index + 1} is empty, not in normal form, or holds a label: {message.content!r}")
-        lines.append(f"{speaker}{index // 2 + 1}: {message.content}")
-    return "\n".join(lines)
+        turns.append(_Turn(speaker, index // 2 + 1, message.content))
+    if not turns or (rejection := _check_order("", turns)):
+        raise ValueError(f"the dialogue could not be read back: {rejection.detail if turns else 'it is empty'}")
+    return "\n".join(f"{turn.speaker}{turn.number}: {turn.text}" for turn in turns)
 
 
 def is_utterance(text: str) -> bool:
     """Whether a transcript can hold the text: not empty, in normal form, no label at the start of a line of it."""
-    return bool(text) and text == _trim(clean_text(text)) and not _LABEL.search(text) and not _STRAY_LABEL.search(text)
+    if not text or text != _trim(clean_text(text)) or _STRAY_LABEL.search(text):
+        return False
+    return "\n" not in text or not _LABEL.search(text, text.index("\n"))
 
 
 def _split_turns(text: str) -> tuple[str, list[_Turn]]:
