@@ -1,0 +1,125 @@
+"""What many tests need: a small spec of one's own, and servers on loopback that live in a thread."""
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+from aiohttp import web
+
+from datagen.simulator.faults import Faults
+from datagen.simulator.server import Simulator
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+SPEC = """\
+    dataset: test-data
+    language: ko
+    seed: 3
+    personas: [personas/exa.yaml]
+    exchanges: {min: 2, max: 5}
+    provider: {model: gpt-4o, temperature: 0.9, concurrency: 8, max_tries: 3}
+    facets:
+      장소: [도서관, 카페, 지하철]
+      기분: [설렘, 지침]
+    topics:
+      - name: 일상 대화
+        category: intellectual
+        quota: 12
+        brief: 하루를 보내며 나누는 가벼운 이야기.
+        situations:
+          - 유저가 출근길에 비를 맞았다
+          - 유저가 점심 메뉴를 못 고르고 있다
+          - 유저가 새로 산 이어폰을 자랑한다
+      - name: 보고 싶다는 표현
+        category: emotional
+        quota: 8
+        brief: 보고 싶은 마음을 다정하게 나눈다.
+        situations:
+          - 유저가 출장지 호텔에서 말을 건다
+          - 유저가 오래 바빴던 한 주를 마쳤다
+    examples: [examples/*.txt]
+"""
+PERSONA = """\
+    id: exa
+    name: 엑사
+    age: 19
+    speech_level: banmal
+    system_prompt: |
+      너는 엑사야. 늘 반말로 밝게 말해.
+"""
+EXAMPLE = "human1: 나 왔어\ngpt1: *손을 흔들며* 어서 와!\nhuman2: 오늘 힘들었다\ngpt2: 고생했어, 여기 앉아 봐.\n"
+
+
+@pytest.fixture
+def spec(tmp_path: Path) -> Path:
+    """A spec of two topics, 20 dialogues, that may be edited."""
+    folder = tmp_path / "specs"
+    for name in ("personas", "examples"):
+        (folder / name).mkdir(parents=True)
+    (folder / "test-data.yaml").write_text(dedent(SPEC), encoding="utf-8")
+    (folder / "personas" / "exa.yaml").write_text(dedent(PERSONA), encoding="utf-8")
+    (folder / "examples" / "one.txt").write_text(EXAMPLE, encoding="utf-8")
+    return folder / "test-data.yaml"
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new), encoding="utf-8")
+
+
+@pytest.fixture(name="edit")
+def _edit() -> Callable[[Path, str, str], None]:
+    return edit
+
+
+@contextmanager
+def serve_in_thread(app: web.Application) -> Iterator[str]:
+    """Serve an app on a free loopback port for as long as the block runs; gives its `/v1` address."""
+    loop = asyncio.new_event_loop()
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+
+    async def start() -> int:
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        return int(runner.addresses[0][1])
+
+    port = loop.run_until_complete(start())
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{port}/v1"
+    finally:
+        asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result(10)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(10)
+        loop.close()
+
+
+@pytest.fixture
+def start_simulator() -> Iterator[Callable[..., tuple[str, Simulator]]]:
+    """Start a simulator with faults: `url, simulator = start_simulator(malformed=0.2)`."""
+    with ExitStack() as stack:
+
+        def start(**faults: object) -> tuple[str, Simulator]:
+            simulator = Simulator(Faults.model_validate(faults))
+            return stack.enter_context(serve_in_thread(simulator.build_app())), simulator
+
+        yield start
+
+
+@pytest.fixture
+def start_server() -> Iterator[Callable[[Handler], str]]:
+    """Start a server that answers chat completions with a handler of the test's own."""
+    with ExitStack() as stack:
+
+        def start(handler: Handler) -> str:
+            app = web.Application()
+            app.router.add_post("/v1/chat/completions", handler)
+            return stack.enter_context(serve_in_thread(app))
+
+        yield start
