@@ -47,9 +47,8 @@ def test_every_mistake_is_told_at_once_with_its_line(spec: Path, edit: Edit) -> 
     unknown = find(problems, "unknown key")
     assert (unknown.line, unknown.hint) == (line_of(spec, "seeed"), "did you mean `seed`?")
     assert find(problems, "min 6 is greater than max 5").line == line_of(spec, "exchanges")
-    assert (
-        find(problems, "second time").line == len(spec.read_text(encoding="utf-8").split("- name: ")[0].split("\n")) + 9
-    )
+    names = [n for n, line in enumerate(spec.read_text(encoding="utf-8").split("\n"), 1) if "- name: 일상 대화" in line]
+    assert find(problems, "second time").line == names[1]
     missing = find(problems, "does not exist")
     assert (missing.line, missing.hint) == (line_of(spec, "personas:"), "did you mean `personas/exa.yaml`?")
     assert find(problems, "no example file").line == line_of(spec, "examples:")
