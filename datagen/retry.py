@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Literal
 
+import aiohttp
 import openai
 
 from datagen.errors import ProviderError
@@ -44,15 +45,24 @@ class BadReplyError(Exception):
 def understand(exc: Exception, now: datetime | None = None) -> Failure:
     """Sort what a request raised. Raises nothing; what it does not know is raised again by the caller."""
     match exc:
+        case openai.APIConnectionError() if (cause := _find_connection_error(exc)) is not None:
+            return Failure("again", "connection", _shorten(str(cause)))
         case openai.APITimeoutError() | TimeoutError():
             return Failure("again", "timeout", "no answer within the request's time")
         case openai.APIConnectionError():
-            cause = exc.__cause__ or exc
-            return Failure("again", "connection", _shorten(f"{type(cause).__name__}: {cause}"))
+            return Failure("again", "connection", _shorten(repr(exc.__cause__ or exc)))
         case openai.APIStatusError():
             return _understand_status(exc, now or datetime.now(UTC))
         case _:
             return Failure("again", "bad-reply", _shorten(str(exc)))
+
+
+def _find_connection_error(exc: BaseException) -> aiohttp.ClientOSError | None:
+    """The refused or broken connection behind an error: the client's transport reports these as time-outs too."""
+    cause = exc.__cause__ or exc.__context__
+    while cause is not None and not isinstance(cause, aiohttp.ClientOSError):
+        cause = cause.__cause__ or cause.__context__
+    return cause
 
 
 def _understand_status(exc: openai.APIStatusError, now: datetime) -> Failure:

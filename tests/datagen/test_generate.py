@@ -403,6 +403,7 @@ def test_kill_9_at_any_moment_loses_nothing_that_was_stored(
     spec: Path, tmp_path: Path, start_simulator: StartSimulator, edit: Edit
 ) -> None:
     edit(spec, "quota: 12", "quota: 120")
+    edit(spec, "[설렘, 지침]", "[설렘, 지침, 느긋함, 불안, 뿌듯함, 심심함, 그리움, 홀가분함]")
     url, simulator = start_simulator(latency_s=0.08, jitter_s=0.06, malformed=0.1)
     run, stored, lost = tmp_path / "run", {}, 0
     for kill in range(6):

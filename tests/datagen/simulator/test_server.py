@@ -1,0 +1,164 @@
+"""The simulator over real HTTP, by the real client."""
+
+from collections import Counter
+from collections.abc import Callable
+from itertools import combinations
+
+import openai
+import pytest
+
+from datagen.prompt import PromptWriter
+from datagen.scenario import list_dimensions, plan_scenarios
+from datagen.simulator.compose import Request, choose_particle
+from datagen.simulator.faults import MALFORMED, Draft
+from datagen.simulator.grammar import GRAMMAR_DIR, read_grammar
+from datagen.simulator.server import Simulator, read_prompt
+from datagen.spec import LoadedSpec
+from datagen.spec_file import load_spec
+from datagen.transcript import Rejection, Transcript, parse_transcript
+
+StartSimulator = Callable[..., tuple[str, Simulator]]
+
+
+def open_client(url: str) -> openai.OpenAI:
+    return openai.OpenAI(api_key="none", base_url=url, max_retries=0)
+
+
+def ask_for_three(loaded: LoadedSpec) -> list[dict[str, str]]:
+    topic = loaded.spec.topics[0]
+    scenario = next(
+        each for each in plan_scenarios(list_dimensions(loaded.spec, topic, ("exa",))) if each.exchanges == 3
+    )
+    return PromptWriter(loaded).write(scenario, 0, 0).messages
+
+
+def test_it_answers_on_topic_in_the_length_that_was_asked(start_simulator: StartSimulator) -> None:
+    url, _ = start_simulator()
+    with open_client(url) as client:
+        reply = client.chat.completions.create(model="any", messages=ask_for_three(load_spec("exa-data")))  # type: ignore[arg-type]
+    assert reply.model == "damhwa-simulator"
+    assert reply.usage is not None
+    assert reply.usage.completion_tokens > 50
+    result = parse_transcript(reply.choices[0].message.content or "", (2, 5))
+    assert isinstance(result, Transcript)
+    assert len(result.messages) == 6
+
+
+def test_a_stream_says_the_same_kind_of_thing_in_pieces(start_simulator: StartSimulator) -> None:
+    url, _ = start_simulator()
+    with open_client(url) as client:
+        messages = ask_for_three(load_spec("exa-data"))
+        pieces = list(client.chat.completions.create(model="any", messages=messages, stream=True))  # type: ignore[arg-type,call-overload]
+    text = "".join(piece.choices[0].delta.content or "" for piece in pieces)
+    assert isinstance(parse_transcript(text, (2, 5)), Transcript)
+    assert pieces[-1].choices[0].finish_reason == "stop"
+    assert len(pieces) > 10
+
+
+def test_models_and_embeddings_are_there(start_simulator: StartSimulator) -> None:
+    url, _ = start_simulator()
+    with open_client(url) as client:
+        assert [model.id for model in client.models.list()] == ["damhwa-simulator"]
+        texts = ["오늘 비가 와서 우산을 챙겼어", "오늘 비가 와서 우산을 샀어", "주말에 영화 보러 갈래?"]
+        one, near, far = (item.embedding for item in client.embeddings.create(model="any", input=texts).data)
+    assert sum(a * b for a, b in zip(one, near, strict=True)) > 0.4 > sum(a * b for a, b in zip(one, far, strict=True))
+
+
+def test_a_request_that_is_none_is_a_400(start_simulator: StartSimulator) -> None:
+    url, _ = start_simulator()
+    with open_client(url) as client, pytest.raises(openai.BadRequestError):
+        client.chat.completions.create(model="any", messages=[{"role": "user"}])  # type: ignore[list-item]
+
+
+def test_the_scenario_is_read_back_out_of_every_shipped_prompt() -> None:
+    for name in ("exa-data", "gf-persona-data"):
+        loaded = load_spec(name)
+        writer = PromptWriter(loaded)
+        people = {persona.id: persona for persona in loaded.personas}
+        for topic in loaded.spec.topics:
+            scenarios = plan_scenarios(list_dimensions(loaded.spec, topic, tuple(people)))
+            for slot in range(5):
+                scenario = next(scenarios)
+                prompt = writer.write(scenario, slot, 0)
+                persona = people[scenario.persona]
+                assert read_prompt([prompt.system, prompt.user]) == Request(
+                    topic=topic.name,
+                    exchanges=scenario.exchanges,
+                    speech_level=persona.speech_level,
+                    name=persona.name,
+                    situation=scenario.situation,
+                    place=dict(scenario.facets)["장소"],
+                    user_placeholder="{유저}",
+                )
+
+
+@pytest.mark.parametrize("reason", sorted(MALFORMED))
+def test_every_kind_of_malformed_reply_is_rejected_for_its_reason(reason: str, start_simulator: StartSimulator) -> None:
+    import random
+
+    from datagen.simulator.compose import compose
+
+    for seed in range(40):
+        rng = random.Random(seed)
+        messages = compose(Request("일상 대화", 2 + seed % 4, "banmal"), rng)
+        text, finish_reason = MALFORMED[reason](Draft(messages, (2, 5), rng))
+        result = parse_transcript(text, (2, 5), finish_reason)
+        assert isinstance(result, Rejection), text
+        assert result.reason == reason, (text, result)
+
+
+@pytest.mark.parametrize(
+    ("word", "pair", "particle"),
+    [
+        ("붕어빵", ("을", "를"), "을"),
+        ("커피", ("을", "를"), "를"),
+        ("서울", ("으로", "로"), "로"),
+        ("부산", ("으로", "로"), "으로"),
+        ("학교", ("이랑", "랑"), "랑"),
+        ("3", ("이", "가"), "이"),
+        ("AI", ("은", "는"), "는"),
+        ("엑사", ("아", "야"), "야"),
+    ],
+)
+def test_a_particle_fits_its_word(word: str, pair: tuple[str, str], particle: str) -> None:
+    assert choose_particle(word, *pair) == particle
+
+
+def test_every_topic_of_the_shipped_specs_has_a_bank_in_the_levels_it_needs() -> None:
+    banks = [bank for path in GRAMMAR_DIR.glob("*.yaml") for bank in read_grammar(path).banks]
+    served = {(topic, bank.speech_level) for bank in banks for topic in bank.topics}
+    assert {bank.speech_level for bank in banks if not bank.topics} == {"banmal", "jondaetmal"}
+    missing = []
+    for name in ("exa-data", "gf-persona-data"):
+        loaded = load_spec(name)
+        levels = {persona.speech_level for persona in loaded.personas}
+        missing += [(t.name, level) for t in loaded.spec.topics for level in levels if (t.name, level) not in served]
+    assert not missing
+
+
+@pytest.mark.slow
+def test_at_most_two_percent_of_the_demo_are_near_duplicates() -> None:
+    import random
+
+    from datagen.simulator.compose import compose
+
+    loaded = load_spec("exa-data")
+    grams: list[frozenset[str]] = []
+    for topic in loaded.spec.topics:
+        scenarios = plan_scenarios(list_dimensions(loaded.spec, topic, ("exa",)))
+        firsts: Counter[str] = Counter()
+        for slot in range(topic.quota):
+            scenario = next(scenarios)
+            rng = random.Random(f"{topic.name}/{slot}")
+            messages = compose(Request(topic.name, scenario.exchanges, "banmal", situation=scenario.situation), rng)
+            text = "\n".join(message.content for message in messages)
+            grams.append(frozenset(text[at : at + 5] for at in range(len(text) - 4)))
+            firsts[messages[0].content] += 1
+        assert max(firsts.values()) <= max(3, 0.02 * topic.quota), (topic.name, firsts.most_common(2))
+    near = {
+        right
+        for (left, a), (right, b) in combinations(enumerate(grams), 2)
+        if min(len(a), len(b)) >= 0.7 * max(len(a), len(b)) and len(a & b) >= 0.7 * len(a | b) and left != right
+    }
+    assert len(grams) == 890
+    assert len(near) <= 0.02 * 890

@@ -1,0 +1,134 @@
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from datagen.errors import DataError
+from datagen.ledger import Attempt, Entry, Ledger
+from datagen.ledger_migrations import MIGRATIONS
+from datagen.record import Message
+
+NOW = "2026-11-23T09:00:00.000000+00:00"
+TALK = (Message("user", "나 왔어"), Message("assistant", "*웃으며* 어서 와!"))
+
+
+def make_entry(seq: int, slot: int, messages: tuple[Message, ...] | None = TALK, topic: str = "농담") -> Entry:
+    attempt = Attempt(
+        seq=seq,
+        topic=topic,
+        slot=slot,
+        tries=0,
+        persona="exa",
+        scenario='{"persona": "exa", "situation": "비", "facets": {}, "opening": null, "exchanges": 2}',
+        prompt_sha256="0" * 64,
+        endpoint="http://127.0.0.1:1/v1",
+        outcome="accepted" if messages else "rejected",
+        reason=None if messages else "truncated",
+        detail=None if messages else "잘림",
+        reply="human1: …",
+        finish_reason="stop",
+        model="m",
+        provider="p",
+        prompt_tokens=10,
+        completion_tokens=5,
+        cached_tokens=0,
+        cost_usd=0.5,
+        requests=2,
+        started_at=NOW,
+        finished_at=NOW,
+    )
+    return Entry(attempt, messages)
+
+
+def test_what_was_committed_is_there_after_reopening(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    ledger = Ledger.create_or_open(path)
+    ledger.write_settings(dataset="d", run_id="abcd1234")
+    ledger.commit([make_entry(1, 0), make_entry(2, 1, None)])
+    ledger.close()
+    ledger = Ledger.create_or_open(path)
+    assert ledger.last_seq() == 2
+    assert ledger.filled_slots("농담") == {0}
+    assert ledger.tries_of_open_slots("농담") == {1: 1}
+    assert ledger.rejections() == {"농담": {"truncated": 1}}
+    (dialogue,) = ledger.dialogues([1], {"농담": "intellectual"})
+    assert dialogue.messages == TALK
+    assert (dialogue.id, dialogue.attempt_id) == ("d-abcd1234-000001", "abcd1234-000001")
+    ledger.close()
+
+
+def test_a_slot_is_never_filled_twice(tmp_path: Path) -> None:
+    ledger = Ledger.create_or_open(tmp_path / "ledger.db")
+    ledger.commit([make_entry(1, 0)])
+    with pytest.raises(DataError):
+        ledger.commit([make_entry(2, 7), make_entry(3, 0)])
+    assert ledger.last_seq() == 1, "a group is written whole or not at all"
+    ledger.close()
+
+
+def test_it_can_be_read_while_it_is_written(tmp_path: Path) -> None:
+    writer = Ledger.create_or_open(tmp_path / "ledger.db")
+    reader = Ledger.open_to_read(tmp_path / "ledger.db")
+    writer.commit([make_entry(1, 0)])
+    assert reader.tallies()["농담"].accepted == 1
+    reader.close()
+    writer.close()
+
+
+def test_an_older_version_is_migrated_by_its_numbered_steps(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    ledger = Ledger.create_or_open(path)
+    ledger.commit([make_entry(1, 0)])
+    ledger.close()
+
+    def migrate_to_2(connection: sqlite3.Connection) -> None:
+        connection.execute("ALTER TABLE attempts ADD COLUMN note TEXT")
+
+    Ledger.create_or_open(path, (*MIGRATIONS, migrate_to_2)).close()
+    connection = sqlite3.connect(path)
+    assert connection.execute("PRAGMA user_version").fetchone() == (2,)
+    assert connection.execute("SELECT seq, note FROM attempts").fetchall() == [(1, None)]
+    connection.close()
+    with pytest.raises(DataError, match="has version 2, this damhwa knows 1"):
+        Ledger.create_or_open(path)
+
+
+def test_a_migration_that_fails_changes_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    Ledger.create_or_open(path).close()
+
+    def migrate_to_2(connection: sqlite3.Connection) -> None:
+        connection.execute("ALTER TABLE attempts ADD COLUMN note TEXT")
+        connection.execute("SELECT nonsense")
+
+    with pytest.raises(DataError):
+        Ledger.create_or_open(path, (*MIGRATIONS, migrate_to_2))
+    ledger = Ledger.create_or_open(path)
+    ledger.commit([make_entry(1, 0)])
+    ledger.close()
+
+
+@pytest.mark.parametrize(
+    "content", [b"not a database at all, but a text of some length" * 40, b"SQLite format 3\x00" + b"\x01" * 4000]
+)
+def test_a_file_that_is_no_ledger_is_named_and_left_as_it_was(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "ledger.db"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"ledger\.db"):
+        Ledger.create_or_open(path)
+    assert path.read_bytes() == content
+
+
+def test_another_programs_database_is_not_taken_over(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    connection = sqlite3.connect(path)
+    connection.execute("CREATE TABLE photos (name TEXT)")
+    connection.commit()
+    connection.close()
+    with pytest.raises(DataError, match="something else"):
+        Ledger.create_or_open(path)
+
+
+def test_reading_a_folder_that_is_no_run_says_so(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="does not exist"):
+        Ledger.open_to_read(tmp_path / "ledger.db")
