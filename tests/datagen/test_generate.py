@@ -102,7 +102,9 @@ def test_a_larger_quota_a_new_topic_and_new_situations_go_on_in_the_same_run(
         "      - 유저가 출근길에 비를 맞았다",
         "      - 유저가 출근길에 비를 맞았다\n      - 유저가 우산을 잃어버렸다",
     )
-    new = "  - name: 사랑 밀당\n    category: emotional\n    quota: 4\n    brief: 밀고 당기는 장난.\n    situations: [유저가 답장을 늦게 했다]\n"
+    new = (
+        "  - {name: 사랑 밀당, category: emotional, quota: 4, brief: 밀고 당기는 장난., situations: [답장이 늦었다]}\n"
+    )
     edit(spec, "examples:", f"{new}examples:")
     assert generate(str(spec), tmp_path / "run", ask(url))["added"] == 7
     assert count_topics(tmp_path / "run") == {"일상 대화": 15, "보고 싶다는 표현": 8, "사랑 밀당": 4}
@@ -119,8 +121,8 @@ def test_any_other_change_of_the_spec_is_refused_with_a_diff(
     edit(spec, "가벼운 이야기", "무거운 이야기")
     with pytest.raises(UsageError, match=r"(?s)-.*가벼운 이야기.*\+.*무거운 이야기"):
         generate(str(spec), tmp_path / "run", ask(url))
+    edit(spec, "무거운 이야기", "가벼운 이야기")
     with pytest.raises(UsageError, match="model"):
-        edit(spec, "무거운 이야기", "가벼운 이야기")
         generate(str(spec), tmp_path / "run", ask(url, model="gpt-5"))
 
 
@@ -405,7 +407,8 @@ def test_kill_9_at_any_moment_loses_nothing_that_was_stored(
     edit(spec, "quota: 12", "quota: 120")
     edit(spec, "[설렘, 지침]", "[설렘, 지침, 느긋함, 불안, 뿌듯함, 심심함, 그리움, 홀가분함]")
     url, simulator = start_simulator(latency_s=0.08, jitter_s=0.06, malformed=0.1)
-    run, stored, lost = tmp_path / "run", {}, 0
+    run, lost = tmp_path / "run", 0
+    stored: dict[int, tuple[Any, ...]] = {}
     for kill in range(6):
         with start_process(spec, run, url) as process:
             before = simulator.counts["paid"]

@@ -1,15 +1,17 @@
 """The simulator over real HTTP, by the real client."""
 
+import random
 from collections import Counter
 from collections.abc import Callable
 from itertools import combinations
+from typing import Any
 
 import openai
 import pytest
 
 from datagen.prompt import PromptWriter
 from datagen.scenario import list_dimensions, plan_scenarios
-from datagen.simulator.compose import Request, choose_particle
+from datagen.simulator.compose import Request, choose_particle, compose
 from datagen.simulator.faults import MALFORMED, Draft
 from datagen.simulator.grammar import GRAMMAR_DIR, read_grammar
 from datagen.simulator.server import Simulator, read_prompt
@@ -24,7 +26,7 @@ def open_client(url: str) -> openai.OpenAI:
     return openai.OpenAI(api_key="none", base_url=url, max_retries=0)
 
 
-def ask_for_three(loaded: LoadedSpec) -> list[dict[str, str]]:
+def ask_for_three(loaded: LoadedSpec) -> Any:
     topic = loaded.spec.topics[0]
     scenario = next(
         each for each in plan_scenarios(list_dimensions(loaded.spec, topic, ("exa",))) if each.exchanges == 3
@@ -35,7 +37,7 @@ def ask_for_three(loaded: LoadedSpec) -> list[dict[str, str]]:
 def test_it_answers_on_topic_in_the_length_that_was_asked(start_simulator: StartSimulator) -> None:
     url, _ = start_simulator()
     with open_client(url) as client:
-        reply = client.chat.completions.create(model="any", messages=ask_for_three(load_spec("exa-data")))  # type: ignore[arg-type]
+        reply = client.chat.completions.create(model="any", messages=ask_for_three(load_spec("exa-data")))
     assert reply.model == "damhwa-simulator"
     assert reply.usage is not None
     assert reply.usage.completion_tokens > 50
@@ -48,7 +50,7 @@ def test_a_stream_says_the_same_kind_of_thing_in_pieces(start_simulator: StartSi
     url, _ = start_simulator()
     with open_client(url) as client:
         messages = ask_for_three(load_spec("exa-data"))
-        pieces = list(client.chat.completions.create(model="any", messages=messages, stream=True))  # type: ignore[arg-type,call-overload]
+        pieces = list(client.chat.completions.create(model="any", messages=messages, stream=True))
     text = "".join(piece.choices[0].delta.content or "" for piece in pieces)
     assert isinstance(parse_transcript(text, (2, 5)), Transcript)
     assert pieces[-1].choices[0].finish_reason == "stop"
@@ -66,8 +68,9 @@ def test_models_and_embeddings_are_there(start_simulator: StartSimulator) -> Non
 
 def test_a_request_that_is_none_is_a_400(start_simulator: StartSimulator) -> None:
     url, _ = start_simulator()
+    wrong: Any = [{"role": "user"}]
     with open_client(url) as client, pytest.raises(openai.BadRequestError):
-        client.chat.completions.create(model="any", messages=[{"role": "user"}])  # type: ignore[list-item]
+        client.chat.completions.create(model="any", messages=wrong)
 
 
 def test_the_scenario_is_read_back_out_of_every_shipped_prompt() -> None:
@@ -93,11 +96,7 @@ def test_the_scenario_is_read_back_out_of_every_shipped_prompt() -> None:
 
 
 @pytest.mark.parametrize("reason", sorted(MALFORMED))
-def test_every_kind_of_malformed_reply_is_rejected_for_its_reason(reason: str, start_simulator: StartSimulator) -> None:
-    import random
-
-    from datagen.simulator.compose import compose
-
+def test_every_kind_of_malformed_reply_is_rejected_for_its_reason(reason: str) -> None:
     for seed in range(40):
         rng = random.Random(seed)
         messages = compose(Request("일상 대화", 2 + seed % 4, "banmal"), rng)
@@ -138,10 +137,6 @@ def test_every_topic_of_the_shipped_specs_has_a_bank_in_the_levels_it_needs() ->
 
 @pytest.mark.slow
 def test_at_most_two_percent_of_the_demo_are_near_duplicates() -> None:
-    import random
-
-    from datagen.simulator.compose import compose
-
     loaded = load_spec("exa-data")
     grams: list[frozenset[str]] = []
     for topic in loaded.spec.topics:
