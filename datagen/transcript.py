@@ -111,8 +111,10 @@ def render_transcript(messages: Sequence[Message]) -> str:
         if not is_utterance(message.content):
             raise ValueError(f"message {index + 1} is empty, not in normal form, or holds a label: {message.content!r}")
         turns.append(_Turn(speaker, index // 2 + 1, message.content))
-    if not turns or (rejection := _check_order("", turns)):
-        raise ValueError(f"the dialogue could not be read back: {rejection.detail if turns else 'it is empty'}")
+    if not turns:
+        raise ValueError("the dialogue is empty")
+    if (rejection := _check_order("", turns)) is not None:
+        raise ValueError(f"the dialogue could not be read back: {rejection.detail}")
     return "\n".join(f"{turn.speaker}{turn.number}: {turn.text}" for turn in turns)
 
 

@@ -61,7 +61,7 @@ def test_a_wrong_spec_exits_2_with_every_mistake_and_no_traceback(spec: Path, ed
     edit(spec, "language: ko", "langauge: ko")
     done = run("check", spec)
     assert done.returncode == 2
-    assert f"{spec}:15: `topics[1].quota` is -1, expected a number greater than 0" in done.stderr
+    assert f"{spec}:13: `topics[1].quota` is -1, expected a number greater than 0" in done.stderr
     assert "hint: did you mean `language`?" in done.stderr
     assert "error: 3 mistakes in the spec" in done.stderr
     assert "Traceback" not in done.stderr
@@ -96,7 +96,7 @@ def test_a_data_authors_walk(spec: Path, tmp_path: Path, edit: Edit) -> None:
     figures = json.loads(run("status", folder, "--json").stdout)
     assert (figures["accepted"], figures["quota"], figures["unsealed"]) == (20, 20, 0)
     assert "보고 싶다는 표현" in run("status", folder).stdout
-    new = "  - {name: 주말 등산, category: hobby, quota: 5, brief: 산에 오르는 이야기., situations: [유저가 등산화를 샀다]}\n"
+    new = "  - {name: 주말 등산, category: hobby, quota: 5, brief: 산 이야기., situations: [유저가 등산화를 샀다]}\n"
     edit(spec, "examples:", f"{new}examples:")
     second = run("generate", spec, "-o", folder, "--offline", "--json")
     assert second.returncode == 0, second.stderr

@@ -60,6 +60,8 @@ class Simulator:
     exchanges: tuple[int, int] = (2, 5)
     """What counts as a whole dialogue, for the malformed ones."""
     counts: Counter[str] = field(default_factory=Counter)
+    first_request_at: float | None = None
+    """Unix time in seconds."""
     _seen: Counter[bytes] = field(default_factory=Counter)
     _not_before: dict[bytes, float] = field(default_factory=dict)
     _in_flight: int = 0
@@ -80,6 +82,7 @@ class Simulator:
         except ValidationError as exc:
             return _error(400, "invalid_request_error", f"not a chat request: {exc.errors()[0]['msg']}")
         self.counts["requests"] += 1
+        self.first_request_at = self.first_request_at or time.time()
         self._in_flight += 1
         self.counts["most_in_flight"] = max(self.counts["most_in_flight"], self._in_flight)
         try:
@@ -212,7 +215,7 @@ class Simulator:
         return web.json_response({"object": "list", "data": data, "model": MODEL, "usage": usage})
 
     async def _tell(self, _: web.Request) -> web.Response:
-        return web.json_response(dict(self.counts))
+        return web.json_response({**self.counts, "first_request_at": self.first_request_at})
 
 
 _FIELD = re.compile(r"^- (주제|상황|장소|길이|이름|말투): (.+)$", re.MULTILINE)
