@@ -1,7 +1,7 @@
 """What generation is measured against: the same requests by (a) a bare asyncio loop, (b) a pool of threads.
 
-Both keep nothing. Run as `python -m benchmarks.baselines asyncio|threads URL COUNT CONCURRENCY PROMPTS`; PROMPTS is a JSON
-file with a list of chat messages per request, the same prompts that the product sends.
+Both keep nothing. Run as `python -m benchmarks.baselines asyncio|threads URL COUNT CONCURRENCY PROMPTS`; PROMPTS is a
+JSON file with a list of chat messages per request, the same prompts that the product sends.
 """
 
 import asyncio

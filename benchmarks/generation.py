@@ -8,6 +8,7 @@ import json
 import os
 import platform
 import random
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -16,7 +17,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from itertools import islice
 from pathlib import Path
 from statistics import median
@@ -190,15 +191,13 @@ def measure_limit(folder: Path) -> None:
         refused = stats.get("over_rpm", 0) / stats["requests"]
         allowed = 3000 / 60 * seconds
         print(
-            f"3,000 RPM, limit {'announced' if announce else 'silent'}: {stats['paid'] / allowed:.1%} of what is allowed "
-            f"in {seconds:.1f} s, {refused:.1%} refused",
+            f"3,000 RPM, limit {'announced' if announce else 'silent'}: {stats['paid'] / allowed:.1%} of what is "
+            f"allowed in {seconds:.1f} s, {refused:.1%} refused",
             flush=True,
         )
 
 
 def _parse(moment: str) -> float:
-    from datetime import datetime
-
     return datetime.fromisoformat(moment).timestamp() * 1000
 
 
@@ -232,8 +231,6 @@ def measure_kills(folder: Path) -> None:
 
 
 def _read_attempts(run: Path) -> set[tuple[Any, ...]]:
-    import sqlite3
-
     if not (run / "ledger.db").exists():
         return set()
     connection = sqlite3.connect(run / "ledger.db")

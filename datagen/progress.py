@@ -28,7 +28,7 @@ class Progress:
         self._tally = tally
         self._waiting_for = waiting_for
         self._started = time.monotonic()
-        self._history: deque[tuple[float, int, int]] = deque()
+        self._history: deque[tuple[float, int]] = deque([(self._started, 0)])
 
     @contextmanager
     def show(self) -> Iterator[None]:
@@ -89,10 +89,10 @@ class Progress:
     def _measure(self) -> float:
         """Requests a second over the last seconds."""
         now = time.monotonic()
-        self._history.append((now, self._tally.requests, self._tally.accepted))
+        self._history.append((now, self._tally.requests))
         while len(self._history) > 2 and self._history[0][0] < now - RATE_WINDOW_S:
             self._history.popleft()
-        then, requests, _ = self._history[0]
+        then, requests = self._history[0]
         if now - then < 0.01:
             return 0.0
         return (self._tally.requests - requests) / (now - then)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+import httpx2
 import openai
 from pydantic import BaseModel, Field, ValidationError
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
@@ -192,11 +193,17 @@ class Provider:
     async def _send(self, endpoint: Endpoint, prompt: Prompt) -> Answer:
         settings = self.settings
         async with asyncio.timeout(settings.timeout_s):
-            response = await endpoint.client.chat.completions.with_raw_response.create(
-                model=settings.model,
-                messages=prompt.messages,  # type: ignore[arg-type]
-                temperature=settings.temperature,
-                max_completion_tokens=settings.max_completion_tokens,
+            # `post` instead of `chat.completions.create`: the same request without the walk over its parameter types,
+            # which took 40 % of the CPU of a dialogue (openai 3.54)
+            response = await endpoint.client.post(
+                "/chat/completions",
+                cast_to=httpx2.Response,
+                body={
+                    "model": settings.model,
+                    "messages": prompt.messages,
+                    "temperature": settings.temperature,
+                    "max_completion_tokens": settings.max_completion_tokens,
+                },
             )
         headers = response.headers
         if "x-ratelimit-limit-requests" in headers or "x-ratelimit-limit-tokens" in headers:
@@ -251,8 +258,6 @@ def open_provider(settings: ProviderSettings, base_urls: tuple[str, ...], api_ke
 
 
 def _open_endpoint(base_url: str, api_key: str, limits: Mapping[str, int], settings: ProviderSettings) -> Endpoint:
-    import httpx2
-
     http_client = openai.DefaultAioHttpClient(limits=httpx2.Limits(**limits), timeout=settings.timeout_s)
     client = openai.AsyncOpenAI(
         api_key=api_key, base_url=base_url, max_retries=0, timeout=settings.timeout_s, http_client=http_client

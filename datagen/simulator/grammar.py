@@ -48,20 +48,20 @@ class Grammar(BaseModel):
     banks: tuple[Bank, ...]
 
 
-@cache
 def read_grammar(path: Path) -> Grammar:
     """Read one grammar file. Raises pydantic's ValidationError where it does not have the form above."""
-    return Grammar.model_validate(YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8")))
+    return Grammar.model_validate(YAML(typ="safe").load(path.read_text(encoding="utf-8")))
+
+
+@cache
+def read_all_grammars() -> tuple[Bank, ...]:
+    """Every bank, file by file in the order of their names."""
+    return tuple(bank for path in sorted(GRAMMAR_DIR.glob("*.yaml")) for bank in read_grammar(path).banks)
 
 
 @cache
 def find_banks(topic: str, speech_level: SpeechLevel) -> tuple[Bank, ...]:
     """The banks for a topic in a speech level; the general ones where nobody wrote any for the topic."""
-    banks = [
-        bank
-        for path in sorted(GRAMMAR_DIR.glob("*.yaml"))
-        for bank in read_grammar(path).banks
-        if bank.speech_level == speech_level
-    ]
+    banks = [bank for bank in read_all_grammars() if bank.speech_level == speech_level]
     own = tuple(bank for bank in banks if topic in bank.topics)
     return own or tuple(bank for bank in banks if not bank.topics)
