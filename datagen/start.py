@@ -1,6 +1,7 @@
 """`damhwa generate`: put a run together from spec, folder and options, and see it through."""
 
 import asyncio
+import gc
 import os
 import signal
 from contextlib import ExitStack
@@ -89,6 +90,7 @@ async def _generate(preparation: Preparation, budget: Budget) -> dict[str, Any]:
     from datagen.progress import Progress
     from datagen.provider import open_provider
 
+    gc.freeze()  # the client's 100,000 type objects live as long as the process: no collection need look at them
     loaded, access = preparation.loaded, preparation.access
     settings = loaded.spec.provider
     tally = Tally.resume(preparation.ledger, {topic.name: topic.quota for topic in loaded.spec.topics})
