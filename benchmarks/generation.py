@@ -257,9 +257,8 @@ SECTIONS: dict[str, Callable[[Path], None]] = {
 
 
 def main(names: list[str]) -> None:
-    print(
-        f"{date.today()} · {platform.system()} {platform.machine()} · {os.cpu_count()} cores · Python {platform.python_version()}"
-    )
+    machine = f"{platform.system()} {platform.machine()} · {os.cpu_count()} cores · Python {platform.python_version()}"
+    print(f"{date.today()} · {machine}")
     for name in names or SECTIONS:
         with tempfile.TemporaryDirectory() as folder:
             SECTIONS[name](Path(folder))

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from datagen.errors import DataError
+from datagen.errors import DataError, UsageError
 from datagen.ledger_migrations import APPLICATION_ID, MIGRATIONS, Migration, migrate
 from datagen.record import Dialogue, Message
 
@@ -101,9 +101,10 @@ class Ledger:
 
     @classmethod
     def open_to_read(cls, path: Path) -> "Ledger":
-        """Open for reading, also while another process writes."""
+        """Open for reading, also while another process writes. Raises UsageError where there is none."""
         if not path.is_file():
-            raise DataError(f"{path} does not exist", "give the folder of a run, as made by `damhwa generate … -o RUN`")
+            hint = "give the folder of a run, as made by `damhwa generate … -o RUN`"
+            raise UsageError(f"{path.parent} is no run: there is no {path.name} in it", hint)
         connection = _connect(f"file:{_quote(path)}?mode=ro", path)
         with _NamingErrors(path):
             version = connection.execute("PRAGMA user_version").fetchone()[0]

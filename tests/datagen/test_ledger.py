@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from datagen.errors import DataError
+from datagen.errors import DataError, UsageError
 from datagen.ledger import Attempt, Entry, Ledger
 from datagen.ledger_migrations import MIGRATIONS
 from datagen.record import Message
@@ -130,5 +130,5 @@ def test_another_programs_database_is_not_taken_over(tmp_path: Path) -> None:
 
 
 def test_reading_a_folder_that_is_no_run_says_so(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="does not exist"):
+    with pytest.raises(UsageError, match="is no run"):
         Ledger.open_to_read(tmp_path / "ledger.db")
