@@ -63,15 +63,23 @@ def generate(
     ] = None,
     model: Annotated[str | None, typer.Option(help="Model to ask, in place of the spec's.")] = None,
     api_key_env: Annotated[
-        str | None, typer.Option(help="Environment variable that holds the key. [OPENAI_API_KEY]")
+        str | None, typer.Option(help="Environment variable that holds the key; OPENAI_API_KEY by default.")
     ] = None,
-    concurrency: Annotated[int | None, typer.Option(help="Requests in flight at most. [32]")] = None,
-    rpm: Annotated[int | None, typer.Option(help="Requests per minute at most. [learned from the endpoint]")] = None,
-    tpm: Annotated[int | None, typer.Option(help="Tokens per minute at most. [learned from the endpoint]")] = None,
+    concurrency: Annotated[int | None, typer.Option(help="Requests in flight at most; 32 by default.")] = None,
+    rpm: Annotated[
+        int | None, typer.Option(help="Requests per minute at most; learned from the endpoint by default.")
+    ] = None,
+    tpm: Annotated[
+        int | None, typer.Option(help="Tokens per minute at most; learned from the endpoint by default.")
+    ] = None,
     budget_usd: Annotated[float | None, typer.Option(help="Stop before this call spends more US dollars.")] = None,
     budget_tokens: Annotated[int | None, typer.Option(help="Stop before this call uses more tokens.")] = None,
-    max_tries: Annotated[int | None, typer.Option(help="Drafts for one situation before another is taken. [3]")] = None,
-    timeout_s: Annotated[float | None, typer.Option("--timeout", help="Seconds for one request. [120]")] = None,
+    max_tries: Annotated[
+        int | None, typer.Option(help="Drafts for one situation before another is taken; 3 by default.")
+    ] = None,
+    timeout_s: Annotated[
+        float | None, typer.Option("--timeout", help="Seconds for one request; 120 by default.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Fill every topic's quota with valid dialogues. Run the same command again to go on after any interruption."""
