@@ -5,6 +5,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -257,6 +258,9 @@ class Generation:
         self.tally.count(entry.attempt)
 
     async def _seal_now_and_then(self) -> None:
+        await asyncio.sleep(0.05)
+        # pyarrow takes 0.3 s to import: now, while the first replies are awaited, not when the last has come
+        await asyncio.to_thread(import_module, "datagen.store")
         loop = asyncio.get_running_loop()
         last = loop.time()
         while True:

@@ -11,9 +11,15 @@ from dataclasses import dataclass, field
 
 HEADROOM = 0.985
 """Share of an announced limit that is used: timers and clocks differ by about 1 %."""
-CUT = 0.9
-"""After a 429, the share of the rate that was getting through."""
-RECOVERY_PER_S = 0.05
+FIRST_CUT = 0.8
+"""At the first 429 ever, the share of what was getting through."""
+CUT = 0.95
+"""At a later one, the share of the rate …"""
+CUT_AGAIN = 0.9
+"""… and within `AGAIN_S` of the last: the rate is well above the limit. Not lower, or an endpoint that refuses at
+random, whatever the rate, would drive it to nothing."""
+AGAIN_S = 2.0
+RECOVERY_PER_S = 0.1
 """Share of the rate regained each second below the last refusal …"""
 PROBE_PER_S = 0.005
 """… and above it."""
@@ -89,11 +95,14 @@ class Pace:
         self.held_until = max(self.held_until, now + retry_after_s)
         if started <= self._last_cut:
             return
-        through = self._measure(now)
-        current = self.requests.rate
-        refused_rate = through if current is None else min(current, through)
-        self._refused_rate = max(MIN_RATE, refused_rate)
-        self.requests.rate = max(MIN_RATE, CUT * self._refused_rate)
+        rate = self.requests.rate
+        if rate is None:
+            self._refused_rate = self._measure(now)
+            cut = FIRST_CUT
+        else:
+            self._refused_rate = rate
+            cut = CUT_AGAIN if now - self._last_cut < AGAIN_S + retry_after_s else CUT
+        self.requests.rate = max(MIN_RATE, cut * self._refused_rate)
         self._last_cut = self._last_climb = now
 
     def announced(self, limit_requests: float | None, limit_tokens: float | None) -> None:
