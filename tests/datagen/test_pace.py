@@ -1,3 +1,5 @@
+import random
+
 from datagen.pace import HEADROOM, Pace
 
 
@@ -117,3 +119,17 @@ def test_an_announced_limit_is_used_nearly_whole() -> None:
     answered, refused = run_against_a_limit(pace, limit_per_s=50, seconds=60)
     assert answered >= 0.95 * 50 * 60
     assert refused <= 0.03 * (answered + refused)
+
+
+def test_an_endpoint_that_refuses_at_random_does_not_drive_the_rate_to_nothing() -> None:
+    pace, rng = Pace(), random.Random(1)
+    now, asked = 0.0, 0
+    while now < 120:
+        now = max(now + 0.2 / 32, pace.ready_at())
+        pace.start(now, 1000)
+        asked += 1
+        if rng.random() < 0.05:
+            pace.refused(now - 0.2, now, retry_after_s=1)
+        else:
+            pace.answered(now)
+    assert asked > 120 * 10
