@@ -1,7 +1,12 @@
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from ruamel.yaml import YAML
 
 from datagen.errors import Problem, SpecError, UsageError
 from datagen.spec_file import load_spec
@@ -138,3 +143,45 @@ def test_gf_persona_data_has_adults_of_both_speech_levels() -> None:
     assert len(loaded.personas) >= 12
     assert {persona.speech_level for persona in loaded.personas} == {"banmal", "jondaetmal"}
     assert len({loaded.examples[persona.id] for persona in loaded.personas}) == 2
+
+
+ODD = st.recursive(
+    st.one_of(
+        st.none(),
+        st.booleans(),
+        st.integers(),
+        st.floats(),
+        st.text(max_size=6),
+        st.sampled_from(["농담", "../x", "*", "[", ""]),
+    ),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=6), inner, max_size=3)),
+    max_leaves=6,
+)
+PLACES = [("topics",), ("topics", 0), ("topics", 0, "situations"), ("topics", 0, "facets"), ("topics", 1, "quota")]
+PLACES += [("exchanges",), ("exchanges", "min"), ("personas",), ("examples",), ("facets",), ("provider",), ("seed",)]
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(place=st.sampled_from(PLACES), value=ODD)
+def test_any_value_anywhere_is_taken_or_told_with_its_place(
+    spec: Path, place: tuple[str | int, ...], value: object
+) -> None:
+    data: Any = YAML(typ="safe").load(spec.read_text(encoding="utf-8"))
+    node = data
+    for part in place[:-1]:
+        node = node[part]
+    node[place[-1]] = value
+    odd = spec.with_name("odd.yaml")
+    with odd.open("w", encoding="utf-8") as file:
+        YAML(typ="safe").dump(data, file)
+    with suppress(SpecError):
+        load_spec(odd)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.one_of(st.binary(max_size=80), st.text(max_size=80).map(lambda text: text.encode(errors="surrogatepass"))))
+def test_any_bytes_are_a_spec_or_a_clear_error(spec: Path, content: bytes) -> None:
+    odd = spec.with_name("odd.yaml")
+    odd.write_bytes(content)
+    with pytest.raises(SpecError):
+        load_spec(odd)
