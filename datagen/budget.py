@@ -61,11 +61,12 @@ class Budget:
         self.reserved = _add(self.reserved, Spending(-estimate.usd, -estimate.tokens))
         self.in_flight -= 1
 
-    def settle(self, prompt_characters: int, tokens: Tokens, usd: float | None) -> None:
-        """Book a reply as billed."""
-        self.spent = _add(self.spent, Spending(usd or 0.0, tokens.total))
+    def settle(self, prompt_characters: int, tokens: Tokens | None, usd: float | None, estimate: Spending) -> None:
+        """Book a reply as billed; where the endpoint does not say, at the most that it can have cost."""
+        billed = Spending(estimate.usd if usd is None else usd, estimate.tokens if tokens is None else tokens.total)
+        self.spent = _add(self.spent, billed)
         self._dearest_usd = max(self._dearest_usd, usd or 0.0)
-        if prompt_characters and tokens.prompt:
+        if prompt_characters and tokens and tokens.prompt:
             self._densest = max(self._densest or 0.0, tokens.prompt / prompt_characters)
 
 

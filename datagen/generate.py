@@ -13,7 +13,7 @@ from datagen.budget import TOKENS_PER_CHARACTER, Budget, Spending
 from datagen.errors import BudgetSpentError, DamhwaError, DataError, InterruptedRunError, QuotaOutOfReachError
 from datagen.group_commit import GroupCommit
 from datagen.ledger import Attempt, Entry, Ledger, Outcome
-from datagen.prices import PriceList, Tokens
+from datagen.prices import PriceList
 from datagen.prompt import Prompt, PromptWriter
 from datagen.provider import Answer, Call, GaveUpError, Provider, RejectedRequestError, StoppingError
 from datagen.quota import Slot, SlotQueue
@@ -169,7 +169,7 @@ class Generation:
             verdict = Verdict("failed", exc.failure.reason, exc.failure.detail)
         finally:
             if answer is not None:
-                self.budget.settle(prompt.characters, answer.tokens or Tokens(), self._cost(answer))
+                self.budget.settle(prompt.characters, answer.tokens, self._cost(answer), estimate)
             self.budget.release(estimate)
         entry = self._make_entry(slot, call, started, answer, verdict)
         await self._commits.add(entry)

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import httpx2
 import openai
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError, ValidatorFunctionWrapHandler, field_validator
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
 
 from datagen.errors import ProviderError
@@ -58,6 +58,16 @@ class _Completion(BaseModel):
     model: str = ""
     provider: str | None = None
     usage: _Usage | None = None
+
+    @field_validator("usage", mode="wrap")
+    @classmethod
+    def _forgive(cls, value: object, read: ValidatorFunctionWrapHandler) -> _Usage | None:
+        """A reply that was paid for is not thrown away because its bill is odd."""
+        try:
+            usage: _Usage | None = read(value)
+        except ValidationError:
+            return None
+        return usage
 
 
 @dataclass(frozen=True, slots=True)

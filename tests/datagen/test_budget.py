@@ -47,8 +47,15 @@ def test_spending_never_passes_the_budget(requests: list[tuple[int, float, int]]
             characters, density, completion, estimate = flying.pop(0)
             # prompts of one run are alike: their density differs by less than the margin
             tokens = Tokens(int(characters * min(density, 0.9)), completion)
-            budget.settle(characters, tokens, PRICE.cost(tokens))
+            budget.settle(characters, tokens, PRICE.cost(tokens), estimate)
             budget.release(estimate)
             budget._densest = 1.0
         assert budget.spent.usd <= limit
         assert budget.spent.usd + budget.reserved.usd <= limit + 1e-9
+
+
+def test_a_reply_without_a_bill_is_booked_at_the_most_it_can_have_cost() -> None:
+    budget = Budget(1.0, None, PRICE, max_completion_tokens=3000)
+    estimate = budget.estimate(1000)
+    budget.settle(1000, None, None, estimate)
+    assert budget.spent == estimate

@@ -252,6 +252,21 @@ def test_a_200_that_is_no_completion_is_tried_again(
     assert asked == 21
 
 
+@pytest.mark.parametrize(
+    "usage", [None, {}, "free", {"prompt_tokens": None}, {"prompt_tokens": -1, "completion_tokens": "x"}]
+)
+def test_a_reply_with_an_odd_bill_is_kept(spec: Path, tmp_path: Path, start_server: StartServer, usage: object) -> None:
+    asked = 0
+
+    async def handle(_: web.Request) -> web.Response:
+        nonlocal asked
+        asked += 1
+        return complete(usage=usage)
+
+    generate(str(spec), tmp_path / "run", ask(start_server(handle)))
+    assert asked == 20
+
+
 def test_one_workers_retry_after_makes_all_wait(spec: Path, tmp_path: Path, start_server: StartServer) -> None:
     arrivals: list[float] = []
     refused_at = 0.0
