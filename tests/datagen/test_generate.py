@@ -282,8 +282,7 @@ def test_one_workers_retry_after_makes_all_wait(spec: Path, tmp_path: Path, star
 
     generate(str(spec), tmp_path / "run", ask(start_server(handle), concurrency=4))
     later = [moment - refused_at for moment in arrivals if moment > refused_at]
-    assert min(later) >= 0.7 or sorted(later)[3] >= 0.7  # up to three were on the wire already
-    assert all(wait < 0.05 or wait >= 0.7 for wait in later)
+    assert sum(wait < 0.7 for wait in later) <= 3  # the other workers' requests may have been on the wire already
 
 
 def test_a_request_that_drips_is_ended_by_its_timeout(spec: Path, tmp_path: Path, start_server: StartServer) -> None:
