@@ -6,7 +6,7 @@ Without a key, an address or `--offline` nothing is asked: fake data is never ma
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from subprocess import PIPE, Popen
 from sys import executable
 from urllib.parse import urlsplit
@@ -47,17 +47,7 @@ class Access:
 
 def apply_options(settings: ProviderSettings, options: ProviderOptions) -> ProviderSettings:
     """The settings with the command line's in place of the spec's. Raises UsageError where one is out of range."""
-    names = (
-        "model",
-        "api_key_env",
-        "concurrency",
-        "rpm",
-        "tpm",
-        "budget_usd",
-        "budget_tokens",
-        "max_tries",
-        "timeout_s",
-    )
+    names = [field.name for field in fields(options) if field.name in ProviderSettings.model_fields]
     given = {name: value for name in names if (value := getattr(options, name)) is not None}
     if options.offline:
         given["model"] = SIMULATOR_MODEL

@@ -27,6 +27,8 @@ DRAIN_S = 30.0
 """Seconds that requests in flight, which are paid for, are waited for when a run stops."""
 SEAL_EVERY_ROWS = 5_000
 SEAL_EVERY_S = 300.0
+SEAL_LOOK_S = 1.0
+"""Seconds between looks at whether it is time to seal."""
 
 Clock = Callable[[], datetime]
 
@@ -51,7 +53,6 @@ class Generation:
 
     folder: Path
     loaded: LoadedSpec
-    request: dict[str, Any]
     ledger: Ledger
     provider: Provider
     queue: SlotQueue
@@ -65,6 +66,7 @@ class Generation:
     _commits: GroupCommit = field(init=False)
     _seq: int = field(init=False)
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
+    _finished: asyncio.Event = field(default_factory=asyncio.Event)
     _idle: int = 0
     _unsealed: int = 0
 
@@ -82,9 +84,8 @@ class Generation:
         try:
             await self._run_workers()
         finally:
-            keeper.cancel()
-            with suppress(asyncio.CancelledError):
-                await keeper
+            self._finished.set()
+            await keeper  # not cancelled: its thread would go on sealing beside the last seal
             await self._finish()
         if self.error is not None:
             raise self.error
@@ -252,25 +253,30 @@ class Generation:
             queue.accept()
             self._unsealed += 1
         elif entry.attempt.outcome == "failed":
-            queue.give_back(slot)
+            queue.set_aside(slot)
         else:
             queue.reject(slot, entry.attempt.reason or "unknown")
         self.tally.count(entry.attempt)
 
     async def _seal_now_and_then(self) -> None:
-        await asyncio.sleep(0.05)
+        await self._sleep_unless_finished(0.05)
         # pyarrow takes 0.3 s to import: now, while the first replies are awaited, not when the last has come
         await asyncio.to_thread(import_module, "datagen.store")
         loop = asyncio.get_running_loop()
         last = loop.time()
-        while True:
-            await asyncio.sleep(1)
+        while not await self._sleep_unless_finished(SEAL_LOOK_S):
             if self._unsealed >= SEAL_EVERY_ROWS or (self._unsealed and loop.time() - last > SEAL_EVERY_S):
                 last, self._unsealed = loop.time(), 0
                 try:
                     await self._seal()
-                except DataError as exc:
+                except Exception as exc:
                     self._stop(exc)
+
+    async def _sleep_unless_finished(self, seconds: float) -> bool:
+        """Whether the workers are finished, known after so many seconds at the latest."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._finished.wait(), seconds)
+        return self._finished.is_set()
 
     async def _seal(self) -> None:
         loop = asyncio.get_running_loop()
@@ -278,7 +284,8 @@ class Generation:
         def write(method: Callable[..., None], *arguments: object) -> None:
             asyncio.run_coroutine_threadsafe(self._commits.call(method, self.ledger, *arguments), loop).result()
 
-        await asyncio.to_thread(seal_dialogues, self.ledger.path, self.folder / "dialogues", self.request, write)
+        categories = {topic.name: topic.category for topic in self.loaded.spec.topics}
+        await asyncio.to_thread(seal_dialogues, self.ledger.path, self.folder / "dialogues", categories, write)
 
     async def _finish(self) -> None:
         try:

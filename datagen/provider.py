@@ -85,30 +85,28 @@ class Answer:
     """As the endpoint reported it; None where it did not."""
 
 
-class RejectedRequestError(Exception):
+class _UnansweredError(Exception):
+    """A request that came to nothing, and why."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.detail)
+        self.failure = failure
+
+
+class RejectedRequestError(_UnansweredError):
     """The endpoint will not answer this request, nor a repetition of it."""
 
-    def __init__(self, failure: Failure) -> None:
-        super().__init__(failure.detail)
-        self.failure = failure
 
-
-class GaveUpError(Exception):
+class GaveUpError(_UnansweredError):
     """Retries went on for the whole patience without an answer."""
 
-    def __init__(self, failure: Failure) -> None:
-        super().__init__(failure.detail)
-        self.failure = failure
+
+class _AgainError(_UnansweredError):
+    """The request may be tried again."""
 
 
 class StoppingError(Exception):
     """The run is stopping; nothing was in flight for this call."""
-
-
-class _AgainError(Exception):
-    def __init__(self, failure: Failure) -> None:
-        super().__init__(failure.detail)
-        self.failure = failure
 
 
 @dataclass(slots=True)
@@ -263,12 +261,12 @@ class Provider:
 
 def open_provider(settings: ProviderSettings, base_urls: tuple[str, ...], api_key: str, pace: Pace) -> Provider:
     """Connect to the endpoints, which share the load."""
-    limits = {"max_connections": settings.concurrency, "max_keepalive_connections": settings.concurrency}
-    return Provider(settings, tuple(_open_endpoint(url, api_key, limits, settings) for url in base_urls), pace)
+    return Provider(settings, tuple(_open_endpoint(url, api_key, settings) for url in base_urls), pace)
 
 
-def _open_endpoint(base_url: str, api_key: str, limits: Mapping[str, int], settings: ProviderSettings) -> Endpoint:
-    http_client = openai.DefaultAioHttpClient(limits=httpx2.Limits(**limits), timeout=settings.timeout_s)
+def _open_endpoint(base_url: str, api_key: str, settings: ProviderSettings) -> Endpoint:
+    limits = httpx2.Limits(max_connections=settings.concurrency, max_keepalive_connections=settings.concurrency)
+    http_client = openai.DefaultAioHttpClient(limits=limits, timeout=settings.timeout_s)
     client = openai.AsyncOpenAI(
         api_key=api_key, base_url=base_url, max_retries=0, timeout=settings.timeout_s, http_client=http_client
     )

@@ -84,10 +84,14 @@ class TopicQueue:
 
     def reject(self, slot: Slot, reason: str) -> None:
         """The draft was no good: the slot waits for another scenario."""
-        self.in_flight -= 1
         self._recent.append(reason)
-        self._again.append(self._redraw(slot, slot.tries + 1))
+        self.set_aside(slot)
         self.is_out_of_reach = self.count_recent_rejects() >= REJECTS_OUT_OF_REACH
+
+    def set_aside(self, slot: Slot) -> None:
+        """No answer could be had for this scenario: another is asked, so that one bad request holds nothing up."""
+        self.in_flight -= 1
+        self._again.append(self._redraw(slot, slot.tries + 1))
 
     def give_back(self, slot: Slot) -> None:
         """Nothing came of the draft, through no fault of its own: the same scenario is asked again."""

@@ -6,7 +6,6 @@ leaves a file that nobody vouches for, which is written again.
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from datagen.ledger import Ledger
 
@@ -28,14 +27,14 @@ def recover_shards(ledger: Ledger, folder: Path) -> list[str]:
     return lost
 
 
-def seal_dialogues(ledger_path: Path, folder: Path, request: dict[str, Any], write: Callable[..., None]) -> None:
+def seal_dialogues(ledger_path: Path, folder: Path, categories: dict[str, str], write: Callable[..., None]) -> None:
     """Write every accepted dialogue that lies in no shard yet. Raises DataError where the disk does not take it.
 
-    Reads on a connection of its own; `write(method, *arguments)` calls a method of the writing ledger on its thread.
+    `categories` tells each topic's. One call at a time: reads on a connection of its own, and `write(method,
+    *arguments)` calls a method of the writing ledger on its thread.
     """
     from datagen.store import write_shard  # pyarrow takes 0.3 s to import, and is needed here alone
 
-    categories = {topic["name"]: topic["category"] for topic in request["topics"]}
     reader = Ledger.open_to_read(ledger_path)
     try:
         while attempts := reader.unsealed_attempts(SHARD_ROWS):

@@ -14,12 +14,12 @@ from datagen.console import err
 from datagen.endpoint_options import Access, ProviderOptions, apply_options, find_access, run_simulator
 from datagen.errors import UsageError
 from datagen.ledger import Ledger
-from datagen.prices import load_prices
+from datagen.prices import PriceList, load_prices
 from datagen.quota import SlotQueue, TopicState
-from datagen.run_folder import describe_request, freeze_request, lock_run
+from datagen.run_folder import freeze_request, lock_run
 from datagen.scenario import Scenario, list_dimensions
 from datagen.seal import recover_shards
-from datagen.spec import LoadedSpec
+from datagen.spec import LoadedSpec, ProviderSettings
 from datagen.spec_file import load_spec
 from datagen.tally import Tally
 
@@ -32,6 +32,7 @@ class Preparation:
     loaded: LoadedSpec
     ledger: Ledger
     access: Access
+    prices: PriceList
 
 
 def generate(spec: str, folder: Path, options: ProviderOptions) -> dict[str, Any]:
@@ -49,20 +50,20 @@ def generate(spec: str, folder: Path, options: ProviderOptions) -> dict[str, Any
             access = Access((stack.enter_context(run_simulator()),), "none")
         else:
             access = find_access(settings, options)
-        budget = open_budget(loaded)
+        prices = load_prices(loaded.path)
+        budget = open_budget(settings, prices)
         stack.enter_context(lock_run(folder))
         ledger = Ledger.create_or_open(folder / "ledger.db")
         stack.callback(ledger.close)
         freeze_request(folder, ledger, loaded)
         for name in recover_shards(ledger, folder / "dialogues"):
             err.print(f"note: {name} was gone; its dialogues are in the ledger and are written again", markup=False)
-        return asyncio.run(_generate(Preparation(folder, loaded, ledger, access), budget))
+        return asyncio.run(_generate(Preparation(folder, loaded, ledger, access, prices), budget))
 
 
-def open_budget(loaded: LoadedSpec) -> Budget:
+def open_budget(settings: ProviderSettings, prices: PriceList) -> Budget:
     """The run's budget. Raises UsageError where dollars are limited and the model's price is unknown."""
-    settings = loaded.spec.provider
-    price = load_prices(loaded.path).find(settings.model)
+    price = prices.find(settings.model)
     if settings.budget_usd is not None and price is None:
         hint = f"add `{settings.model}` to a prices.yaml beside the spec, or limit tokens with --budget-tokens"
         raise UsageError(f"--budget-usd: the price of model '{settings.model}' is unknown", hint)
@@ -97,12 +98,11 @@ async def _generate(preparation: Preparation, budget: Budget) -> dict[str, Any]:
     generation = Generation(
         folder=preparation.folder,
         loaded=loaded,
-        request=describe_request(loaded),
         ledger=preparation.ledger,
         provider=open_provider(settings, access.base_urls, access.api_key, Pace(settings.rpm, settings.tpm)),
         queue=open_queue(loaded, preparation.ledger),
         budget=budget,
-        prices=load_prices(loaded.path),
+        prices=preparation.prices,
         tally=tally,
     )
     _listen_for_interrupts(generation.interrupt)

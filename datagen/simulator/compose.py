@@ -110,12 +110,13 @@ def _grams(messages: tuple[Message, ...], size: int = 5) -> frozenset[str]:
     return frozenset(text[at : at + size] for at in range(len(text) - size + 1))
 
 
-def _near_duplicate_share(dialogues: list[tuple[Message, ...]], threshold: float = 0.7) -> float:
+def near_duplicate_share(dialogues: list[tuple[Message, ...]], threshold: float = 0.7) -> float:
+    """Share of dialogues, in 0..1, whose character 5-grams have a Jaccard similarity of `threshold` to an earlier one."""
     grams = [_grams(messages) for messages in dialogues]
     near = {
         right
-        for (left, a), (right, b) in combinations(enumerate(grams), 2)
-        if len(a & b) >= threshold * len(a | b) and left != right
+        for (_, a), (right, b) in combinations(enumerate(grams), 2)
+        if min(len(a), len(b)) >= threshold * max(len(a), len(b)) and len(a & b) >= threshold * len(a | b)
     }
     return len(near) / max(1, len(dialogues))
 
@@ -142,7 +143,7 @@ def main(arguments: list[str]) -> None:
         print("\n".join(f"{'나' if m.role == 'user' else '  페르소나'}: {m.content}" for m in messages), end="\n\n")
     firsts = Counter(messages[0].content for messages in dialogues).most_common(3)
     answers = Counter(messages[1].content for messages in dialogues).most_common(3)
-    print(f"near-duplicates {_near_duplicate_share(dialogues):.1%}; most frequent first lines {firsts} and {answers}")
+    print(f"near-duplicates {near_duplicate_share(dialogues):.1%}; most frequent first lines {firsts} and {answers}")
 
 
 if __name__ == "__main__":

@@ -528,3 +528,36 @@ def test_a_spec_copy_edited_by_hand_is_told(
 
 def test_an_interrupt_error_carries_its_exit_code() -> None:
     assert InterruptedRunError("").exit_code == 130
+
+
+@pytest.mark.slow
+def test_sealing_all_the_time_writes_every_dialogue_once(
+    spec: Path, tmp_path: Path, start_simulator: StartSimulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("datagen.generate.SEAL_EVERY_ROWS", 1)
+    monkeypatch.setattr("datagen.generate.SEAL_LOOK_S", 0.001)
+    url, _ = start_simulator(latency_s=0.01, jitter_s=0.01)
+    for number in range(6):
+        run = tmp_path / f"run-{number}"
+        generate(str(spec), run, ask(url))
+        ids = [dialogue.id for dialogue in read_dialogues(run / "dialogues")]
+        assert len(ids) == len(set(ids)) == 20
+        assert read_status(run)["unsealed"] == 0
+
+
+def test_a_request_that_never_succeeds_does_not_hold_its_slot_for_ever(
+    spec: Path, tmp_path: Path, start_server: StartServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("datagen.provider.PATIENCE_S", 0.5)
+    poisoned: list[str] = []
+
+    async def handle(request: web.Request) -> web.Response:
+        prompt = (await request.json())["messages"][1]["content"]
+        if not poisoned:
+            poisoned.append(prompt)
+        await asyncio.sleep(0.05)
+        return fail(500) if prompt in poisoned else complete()
+
+    summary = generate(str(spec), tmp_path / "run", ask(start_server(handle), concurrency=2))
+    assert summary["accepted"] == 20
+    assert read_status(tmp_path / "run")["failed"] == 1

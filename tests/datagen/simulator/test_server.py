@@ -3,15 +3,15 @@
 import random
 from collections import Counter
 from collections.abc import Callable
-from itertools import combinations
 from typing import Any
 
 import openai
 import pytest
 
 from datagen.prompt import PromptWriter
+from datagen.record import Message
 from datagen.scenario import list_dimensions, plan_scenarios
-from datagen.simulator.compose import Request, choose_particle, compose
+from datagen.simulator.compose import Request, choose_particle, compose, near_duplicate_share
 from datagen.simulator.faults import MALFORMED, Draft
 from datagen.simulator.grammar import GRAMMAR_DIR, read_grammar
 from datagen.simulator.server import Simulator, read_prompt
@@ -138,7 +138,7 @@ def test_every_topic_of_the_shipped_specs_has_a_bank_in_the_levels_it_needs() ->
 @pytest.mark.slow
 def test_at_most_two_percent_of_the_demo_are_near_duplicates() -> None:
     loaded = load_spec("exa-data")
-    grams: list[frozenset[str]] = []
+    dialogues: list[tuple[Message, ...]] = []
     for topic in loaded.spec.topics:
         scenarios = plan_scenarios(list_dimensions(loaded.spec, topic, ("exa",)))
         firsts: Counter[str] = Counter()
@@ -146,14 +146,8 @@ def test_at_most_two_percent_of_the_demo_are_near_duplicates() -> None:
             scenario = next(scenarios)
             rng = random.Random(f"{topic.name}/{slot}")
             messages = compose(Request(topic.name, scenario.exchanges, "banmal", situation=scenario.situation), rng)
-            text = "\n".join(message.content for message in messages)
-            grams.append(frozenset(text[at : at + 5] for at in range(len(text) - 4)))
+            dialogues.append(messages)
             firsts[messages[0].content] += 1
         assert max(firsts.values()) <= max(3, 0.02 * topic.quota), (topic.name, firsts.most_common(2))
-    near = {
-        right
-        for (left, a), (right, b) in combinations(enumerate(grams), 2)
-        if min(len(a), len(b)) >= 0.7 * max(len(a), len(b)) and len(a & b) >= 0.7 * len(a | b) and left != right
-    }
-    assert len(grams) == 890
-    assert len(near) <= 0.02 * 890
+    assert len(dialogues) == 890
+    assert near_duplicate_share(dialogues) <= 0.02
