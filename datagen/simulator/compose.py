@@ -111,7 +111,7 @@ def _grams(messages: tuple[Message, ...], size: int = 5) -> frozenset[str]:
 
 
 def near_duplicate_share(dialogues: list[tuple[Message, ...]], threshold: float = 0.7) -> float:
-    """Share of dialogues, in 0..1, whose character 5-grams have a Jaccard similarity of `threshold` to an earlier one."""
+    """Share of dialogues, in 0..1, with a Jaccard similarity of `threshold` to an earlier one (character 5-grams)."""
     grams = [_grams(messages) for messages in dialogues]
     near = {
         right
