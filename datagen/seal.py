@@ -42,6 +42,8 @@ def seal_dialogues(ledger_path: Path, folder: Path, categories: dict[str, str], 
             write(Ledger.begin_shard, name)
             write_shard(folder / name, reader.dialogues(attempts, categories))
             write(Ledger.seal_shard, name, attempts)
+            if len(attempts) < SHARD_ROWS:
+                break  # what came in meanwhile waits for the next call, or a run would end in shards of a few rows
     finally:
         reader.close()
 

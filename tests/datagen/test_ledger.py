@@ -1,4 +1,5 @@
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ from datagen.errors import DataError, UsageError
 from datagen.ledger import Attempt, Entry, Ledger
 from datagen.ledger_migrations import MIGRATIONS
 from datagen.record import Message
+from datagen.seal import seal_dialogues
 
 NOW = "2026-11-23T09:00:00.000000+00:00"
 TALK = (Message("user", "나 왔어"), Message("assistant", "*웃으며* 어서 와!"))
@@ -132,3 +134,20 @@ def test_another_programs_database_is_not_taken_over(tmp_path: Path) -> None:
 def test_reading_a_folder_that_is_no_run_says_so(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="is no run"):
         Ledger.open_to_read(tmp_path / "ledger.db")
+
+
+def test_what_is_accepted_while_a_shard_is_written_waits_for_the_next_call(tmp_path: Path) -> None:
+    ledger = Ledger.create_or_open(tmp_path / "ledger.db")
+    ledger.write_settings(dataset="d", run_id="abcd1234")
+    ledger.commit([make_entry(1, 0)])
+
+    def write(method: Callable[..., None], *arguments: object) -> None:
+        method(ledger, *arguments)
+        seq = ledger.last_seq() + 1
+        if seq < 20:
+            ledger.commit([make_entry(seq, seq)])
+
+    seal_dialogues(tmp_path / "ledger.db", tmp_path / "dialogues", {"농담": "intellectual"}, write)
+    assert len(ledger.shards()) == 1
+    assert ledger.count_unsealed() == 2
+    ledger.close()
