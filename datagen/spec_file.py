@@ -1,26 +1,18 @@
 """Read a spec and all that it points at; find every mistake at once, each with its line.
 
-Two readers: libyaml for the usual case, where only the values matter (a spec of 40 kB takes 20 ms), and the
-round-trip reader, 30 times slower, only once something is wrong and lines are wanted.
+How a file is read into a form is `form_file`'s; here is what a spec's files have to do with one another.
 """
 
 import difflib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError
-
-from datagen.errors import Problem, SpecError, UsageError
+from datagen.errors import SpecError, UsageError
+from datagen.form_file import FormReader
 from datagen.packaged import find_packaged
 from datagen.record import clean_text
-from datagen.spec import MIN_PERSONA_AGE, Exchanges, LoadedSpec, Persona, Prompts, ProviderSettings, Spec, Topic
-
-Location = tuple[int | str, ...]
-Form = TypeVar("Form", bound=BaseModel)
+from datagen.spec import LoadedSpec, Persona, Prompts, Spec
 
 
 def load_spec(name: str | Path) -> LoadedSpec:
@@ -30,7 +22,7 @@ def load_spec(name: str | Path) -> LoadedSpec:
     there is no such file.
     """
     path = _find_spec(Path(name))
-    reader = _Reader()
+    reader = FormReader()
     data = reader.read_yaml(path)
     spec = reader.validate(path, data, Spec)
     if isinstance(data, dict):
@@ -66,166 +58,12 @@ def find_packaged_specs() -> list[Path]:
     return list(folder.glob("*-data.yaml")) if folder else []
 
 
-class _Reader:
-    """Reads files and collects the problems found on the way."""
-
-    def __init__(self) -> None:
-        self.problems: list[Problem] = []
-        self._lines: dict[Path, Any] = {}
-
-    def add(self, path: Path, line: int | None, message: str, hint: str | None = None) -> None:
-        self.problems.append(Problem(str(path), line, message, hint))
-
-    def read_text(self, path: Path) -> str | None:
-        try:
-            return path.read_bytes().decode("utf-8-sig")
-        except OSError as exc:
-            self.add(path, None, f"cannot be read: {exc.strerror}", "check that the file exists and may be read")
-        except UnicodeDecodeError as exc:
-            line = exc.object.count(b"\n", 0, exc.start) + 1
-            found = f"byte 0x{exc.object[exc.start]:02x} is not UTF-8, expected a file in UTF-8"
-            self.add(path, line, found, _guess_encoding(exc.object))
-        return None
-
-    def read_yaml(self, path: Path) -> object:
-        text = self.read_text(path)
-        if text is None:
-            return None
-        try:
-            data: object = YAML(typ="safe").load(text)
-        except MarkedYAMLError as exc:
-            mark = exc.problem_mark or exc.context_mark
-            found = (exc.problem or "cannot be parsed").split("\n")[0]
-            self.add(path, mark.line + 1 if mark else None, f"not valid YAML: {found}", _hint_yaml(exc))
-            return None
-        except Exception as exc:  # the reader raises ValueErrors of its own for dates, numbers and odd characters
-            self.add(path, None, f"not valid YAML: {str(exc).splitlines()[0]}", "put odd values in quotation marks")
-            return None
-        if not isinstance(data, dict):
-            self.add(path, 1, f"holds {_describe(data)}, expected `key: value` lines", "see specs/exa-data.yaml")
-            return None
-        return data
-
-    def validate(self, path: Path, data: object, form: type[Form]) -> Form | None:
-        if data is None:
-            return None
-        try:
-            return form.model_validate(data)
-        except ValidationError as exc:
-            for error in exc.errors(include_url=False):
-                message, hint = _explain(error, form)
-                self.add(path, self.find_line(path, error["loc"]), message, hint)
-            return None
-
-    def find_line(self, path: Path, location: Location) -> int:
-        """The line, from 1, of the deepest part of `location` that exists in the file."""
-        if path not in self._lines:
-            self._lines[path] = YAML(typ="rt", pure=True).load(path.read_bytes().decode("utf-8-sig"))
-        node: Any = self._lines[path]
-        line = 0
-        for part in location:
-            try:
-                line = node.lc.key(part)[0] if hasattr(node, "keys") else node.lc.item(part)[0]
-                node = node[part]
-            except (KeyError, IndexError, AttributeError, TypeError):
-                break
-        return int(line) + 1
-
-
-def _guess_encoding(data: bytes) -> str:
-    try:
-        data.decode("cp949")
-    except UnicodeDecodeError:
-        return "save the file as UTF-8"
-    return "it looks like CP949 (EUC-KR); save it as UTF-8, for example `iconv -f cp949 -t utf-8 OLD > NEW`"
-
-
-def _hint_yaml(exc: MarkedYAMLError) -> str:
-    problem = str(exc.problem)
-    if "duplicate key" in problem:
-        return "every key may stand once; rename or delete one of the two"
-    if "mapping values are not allowed" in problem:
-        return "a text with ': ' in it needs quotation marks"
-    if "\\t" in problem or "tab" in problem:
-        return "indent with spaces, not with tabs"
-    return "check indentation, quotation marks and brackets at this line"
-
-
-_FORMS: dict[tuple[str, ...], type[BaseModel]] = {
-    ("exchanges",): Exchanges,
-    ("provider",): ProviderSettings,
-    ("topics",): Topic,
-}
-
-_EXPECTED = {
-    "greater_than": "a number greater than {gt}",
-    "greater_than_equal": "a number of at least {ge}",
-    "less_than_equal": "a number of at most {le}",
-    "int_parsing": "a whole number",
-    "int_type": "a whole number",
-    "int_from_float": "a whole number",
-    "float_parsing": "a number",
-    "float_type": "a number",
-    "string_type": "a text",
-    "string_too_short": "a text that is not empty",
-    "tuple_type": "a list",
-    "too_short": "at least {min_length} entry",
-    "dict_type": "`key: value` lines",
-    "model_type": "`key: value` lines",
-    "literal_error": "{expected}",
-}
-
-
-def _explain(error: ErrorDetails, form: type[BaseModel]) -> tuple[str, str | None]:
-    location = error["loc"]
-    name = _name(location)
-    if error["type"] == "missing":
-        return f"{name} is missing, expected it here", f"add `{location[-1]}: …`"
-    if error["type"] == "extra_forbidden":
-        known = sorted((_form_at(location, form)).model_fields)
-        near = difflib.get_close_matches(str(location[-1]), known, n=1, cutoff=0.5)
-        hint = f"did you mean `{near[0]}`?" if near else f"known here: {', '.join(known)}"
-        return f"unknown key {name}, expected one that the form has", hint
-    if error["type"] == "value_error":
-        return f"{name}: {error['ctx']['error']}", None
-    if error["type"] == "greater_than_equal" and location[-1:] == ("age",):
-        return (
-            f"age is {error['input']}, expected at least {MIN_PERSONA_AGE}",
-            "every persona is an adult; raise the age or leave the persona out",
-        )
-    if error["type"] == "string_pattern_mismatch":
-        return f"{name} is {_describe(error['input'])}, expected small letters, digits, `-` and `_`", None
-    expected = _EXPECTED.get(error["type"], error["msg"]).format(**error.get("ctx", {}))
-    return f"{name} is {_describe(error['input'])}, expected {expected}", None
-
-
-def _form_at(location: Location, form: type[BaseModel]) -> type[BaseModel]:
-    names = tuple(part for part in location[:-1] if isinstance(part, str))
-    return _FORMS.get(names, form) if form is Spec else form
-
-
-def _name(location: Location) -> str:
-    name = ""
-    for part in location:
-        name += f"[{part + 1}]" if isinstance(part, int) else f".{part}" if name else part
-    return f"`{name}`"
-
-
-def _describe(value: object) -> str:
-    if value is None:
-        return "empty"
-    if isinstance(value, dict | list | tuple):
-        return "a list" if not isinstance(value, dict) else "a mapping"
-    text = repr(value) if isinstance(value, str) else str(value)
-    return text if len(text) <= 40 else f"{text[:37]}…"
-
-
 def _strings(data: object, key: str) -> list[str]:
     values = data.get(key) if isinstance(data, dict) else None
     return [value for value in values if isinstance(value, str)] if isinstance(values, list) else []
 
 
-def _check_topic_names(reader: _Reader, path: Path, data: dict[str, Any]) -> None:
+def _check_topic_names(reader: FormReader, path: Path, data: dict[str, Any]) -> None:
     """Topics and situations that stand twice; pydantic looks across entries only when each is right by itself."""
     topics = data.get("topics")
     entries = [entry for entry in topics if isinstance(entry, dict)] if isinstance(topics, list) else []
@@ -250,7 +88,7 @@ def _find_repeats(values: Iterable[object]) -> list[tuple[int, str]]:
     return repeats
 
 
-def _load_personas(reader: _Reader, path: Path, data: object) -> list[tuple[Path, Persona]]:
+def _load_personas(reader: FormReader, path: Path, data: object) -> list[tuple[Path, Persona]]:
     personas: list[tuple[Path, Persona]] = []
     for index, relative in enumerate(_strings(data, "personas")):
         file = path.parent / relative
@@ -273,7 +111,7 @@ def _load_personas(reader: _Reader, path: Path, data: object) -> list[tuple[Path
     return personas
 
 
-def _load_examples(reader: _Reader, path: Path, patterns: Iterable[str]) -> tuple[str, ...]:
+def _load_examples(reader: FormReader, path: Path, patterns: Iterable[str]) -> tuple[str, ...]:
     texts = []
     for index, pattern in enumerate(patterns):
         try:
@@ -288,7 +126,7 @@ def _load_examples(reader: _Reader, path: Path, patterns: Iterable[str]) -> tupl
     return tuple(clean_text(text).strip() for text in texts)
 
 
-def _load_prompt(reader: _Reader, path: Path, name: str) -> str:
+def _load_prompt(reader: FormReader, path: Path, name: str) -> str:
     own = path.parent / "prompts" / name
     file = own if own.is_file() else find_packaged(f"prompts/{name}")
     if file is None:

@@ -1,0 +1,8 @@
+"""The filters, in the order in which they are asked and shown."""
+
+from typing import Any
+
+from curation.filter import Filter
+from curation.filters import emoji
+
+FILTERS: tuple[Filter[Any], ...] = (emoji.FILTER,)
