@@ -18,6 +18,7 @@ from datagen.prompt import Prompt, PromptWriter
 from datagen.provider import Answer, Call, GaveUpError, Provider, RejectedRequestError, StoppingError
 from datagen.quota import Slot, SlotQueue
 from datagen.record import Message
+from datagen.scenario import Scenario
 from datagen.seal import seal_dialogues
 from datagen.spec import LoadedSpec
 from datagen.tally import Tally
@@ -31,6 +32,8 @@ SEAL_LOOK_S = 1.0
 """Seconds between looks at whether it is time to seal."""
 
 Clock = Callable[[], datetime]
+Gate = Callable[[Scenario, tuple[Message, ...]], str | None]
+"""Looks at a dialogue that is stored and says why it does not count towards the quota; None: it counts."""
 
 
 def read_clock() -> datetime:
@@ -59,6 +62,7 @@ class Generation:
     budget: Budget
     prices: PriceList
     tally: Tally
+    gate: Gate | None = None
     clock: Clock = read_clock
     error: BaseException | None = None
     """Why the run stopped early."""
@@ -249,14 +253,19 @@ class Generation:
 
     def _count(self, slot: Slot, entry: Entry) -> None:
         queue = self.queue.topics[slot.topic]
-        if entry.attempt.outcome == "accepted":
-            queue.accept()
+        dropped: str | None = None
+        if entry.messages is not None:
             self._unsealed += 1
+            dropped = self.gate(slot.scenario, entry.messages) if self.gate else None
+            if dropped is None:
+                queue.accept()
+            else:
+                queue.drop(dropped)
         elif entry.attempt.outcome == "failed":
             queue.set_aside(slot)
         else:
             queue.reject(slot, entry.attempt.reason or "unknown")
-        self.tally.count(entry.attempt)
+        self.tally.count(entry.attempt, dropped)
 
     async def _seal_now_and_then(self) -> None:
         await self._sleep_unless_finished(0.05)

@@ -78,12 +78,13 @@ class Progress:
         for _ in range(2):
             table.add_column(no_wrap=True)
         table.add_column(justify="right")
-        table.add_column(justify="right", style="yellow")
+        table.add_column(style="yellow", no_wrap=True)
         for name, topic in self._tally.topics.items():
             is_met = topic.accepted >= topic.quota
             bar = ProgressBar(total=topic.quota, completed=topic.accepted, width=28)
             count = Text(f"{topic.accepted}/{topic.quota}", style="green" if is_met else "")
-            table.add_row(Text(name), bar, count, f"{topic.rejected} rejected" if topic.rejected else "")
+            reasons = ", ".join(f"{reason} {number}" for reason, number in topic.reasons.most_common(3))
+            table.add_row(Text(name), bar, count, Text(reasons))
         return Group(table, Text(self.describe(), style="dim"))
 
     def _measure(self) -> float:

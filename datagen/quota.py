@@ -1,12 +1,14 @@
 """Who is asked next: the open slots of every topic, and when a topic's quota is met or out of reach.
 
 Pure bookkeeping. A slot is one place in a topic's quota; at most one draft for it is under way, so that nothing is paid
-for beyond the quota but the drafts that were rejected.
+for beyond the quota but the drafts that were rejected. Where curation looks on, a dialogue may fill its slot and still
+not count (`drop`): then a slot more is asked for.
 """
 
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from math import ceil
 
 from datagen.scenario import Dimensions, Scenario, plan_scenarios, redraw_scenarios
 
@@ -36,6 +38,8 @@ class TopicState:
     tries: dict[int, int]
     asked: frozenset[int]
     """Hashes of the scenarios asked so far."""
+    accepted: int
+    """Dialogues that count towards the quota: all that fill a slot, or those of them that curation accepted."""
 
 
 @dataclass(slots=True)
@@ -46,6 +50,8 @@ class TopicQueue:
     quota: int
     max_tries: int
     accepted: int
+    max_surplus: int = 0
+    """Drafts that may be under way beyond what is missing, where some are expected not to count."""
     in_flight: int = 0
     is_out_of_reach: bool = False
     _fresh: Iterator[Slot] = field(default_factory=lambda: iter(()))
@@ -54,8 +60,11 @@ class TopicQueue:
     _recent: deque[str | None] = field(default_factory=lambda: deque(maxlen=REJECTS_WINDOW))
 
     @classmethod
-    def resume(cls, dimensions: Dimensions, state: TopicState, max_tries: int) -> "TopicQueue":
-        queue = cls(dimensions, state.quota, max_tries, accepted=len(state.filled), _asked=set(state.asked))
+    def resume(
+        cls, dimensions: Dimensions, state: TopicState, max_tries: int, surplus_share: float = 0.0
+    ) -> "TopicQueue":
+        surplus = int(surplus_share * state.quota)
+        queue = cls(dimensions, state.quota, max_tries, state.accepted, surplus, _asked=set(state.asked))
         queue._fresh = queue._list_open(state)
         return queue
 
@@ -70,22 +79,37 @@ class TopicQueue:
 
     def take(self) -> Slot | None:
         """The next slot to ask for; None while all that is missing is in flight, or the topic is done with."""
-        if self.is_out_of_reach or self.accepted + self.in_flight >= self.quota:
+        if self.is_out_of_reach or self.in_flight >= self._allowed_in_flight():
             return None
         slot = self._again.popleft() if self._again else next(self._fresh)
         self._asked.add(hash(slot.scenario))
         self.in_flight += 1
         return slot
 
+    def _allowed_in_flight(self) -> int:
+        """What is missing; of a topic with a poor yield somewhat more, so that its end is not one draft at a time."""
+        missing = max(0, self.quota - self.accepted)
+        kept = len(self._recent) - self.count_recent_rejects()
+        expected = ceil(missing * (len(self._recent) + 1) / (kept + 1))
+        return min(expected, missing + self.max_surplus) if missing else 0
+
     def accept(self) -> None:
         self.in_flight -= 1
         self.accepted += 1
         self._recent.append(None)
 
+    def drop(self, reason: str) -> None:
+        """The dialogue is stored and fills its slot, but does not count: another slot is asked for."""
+        self.in_flight -= 1
+        self._note_reject(reason)
+
     def reject(self, slot: Slot, reason: str) -> None:
         """The draft was no good: the slot waits for another scenario."""
-        self._recent.append(reason)
         self.set_aside(slot)
+        self._note_reject(reason)
+
+    def _note_reject(self, reason: str) -> None:
+        self._recent.append(reason)
         self.is_out_of_reach = self.count_recent_rejects() >= REJECTS_OUT_OF_REACH
 
     def set_aside(self, slot: Slot) -> None:
@@ -131,9 +155,13 @@ class SlotQueue:
 
     @classmethod
     def resume(
-        cls, dimensions: Sequence[Dimensions], read_state: Callable[[str], TopicState], max_tries: int
+        cls,
+        dimensions: Sequence[Dimensions],
+        read_state: Callable[[str], TopicState],
+        max_tries: int,
+        surplus_share: float = 0.0,
     ) -> "SlotQueue":
-        queues = (TopicQueue.resume(each, read_state(each.topic), max_tries) for each in dimensions)
+        queues = (TopicQueue.resume(each, read_state(each.topic), max_tries, surplus_share) for each in dimensions)
         return cls({queue.dimensions.topic: queue for queue in queues})
 
     @property

@@ -60,10 +60,11 @@ def describe_request(loaded: LoadedSpec) -> dict[str, Any]:
     return spec
 
 
-def freeze_request(folder: Path, ledger: Ledger, loaded: LoadedSpec) -> None:
+def freeze_request(folder: Path, ledger: Ledger, loaded: LoadedSpec, is_curated: bool = False) -> None:
     """Record what is asked in a new run, or check it against what was asked.
 
-    Larger quotas, new topics and new situations are taken over; so is a quota lowered to no less than was accepted.
+    Larger quotas, new topics and new situations are taken over; so is a quota lowered to no less than was accepted,
+    or, of a curated run (which keeps what is beyond a quota in reserve), to anything.
     Raises UsageError, with a diff, for any other change; DataError where `spec.yaml` was edited by hand.
     """
     asked = _dump(describe_request(loaded))
@@ -71,7 +72,9 @@ def freeze_request(folder: Path, ledger: Ledger, loaded: LoadedSpec) -> None:
     if known is None:
         ledger.write_settings(request=asked, dataset=loaded.spec.dataset, run_id=secrets.token_hex(4))
     elif known != asked:
-        _check_change(known, asked, ledger)
+        if not is_curated:
+            _check_quotas(known, asked, ledger)
+        _check_change(folder, known, asked)
         ledger.write_settings(request=asked)
     _write_copy(folder / "spec.yaml", asked)
 
@@ -120,10 +123,9 @@ def _head(body: str) -> str:
     return f"# What this run was asked, frozen. Do not edit. sha256 of what follows: {digest}"
 
 
-def _check_change(known: str, asked: str, ledger: Ledger) -> None:
+def _check_change(folder: Path, known: str, asked: str) -> None:
     yaml = YAML(typ="safe")
     before, after = yaml.load(known), yaml.load(asked)
-    _check_quotas(before, after, ledger)
     allowed = {**before, "topics": _allow_growth(before["topics"], after["topics"])}
     if allowed == after:
         return
@@ -135,10 +137,12 @@ def _check_change(known: str, asked: str, ledger: Ledger) -> None:
         )[:40]
     )
     hint = "larger quotas, new topics and new situations go on in the same run; for other changes give a new -o"
-    raise UsageError(f"the spec is not the one that {ledger.path.parent} was made with:\n{diff}", hint)
+    raise UsageError(f"the spec is not the one that {folder} was made with:\n{diff}", hint)
 
 
-def _check_quotas(before: dict[str, Any], after: dict[str, Any], ledger: Ledger) -> None:
+def _check_quotas(known: str, asked: str, ledger: Ledger) -> None:
+    yaml = YAML(typ="safe")
+    before, after = yaml.load(known), yaml.load(asked)
     old = {topic["name"]: topic["quota"] for topic in before["topics"]}
     tallies = ledger.tallies()
     for topic in after["topics"]:

@@ -1,13 +1,17 @@
-"""`damhwa generate`: put a run together from spec, folder and options, and see it through."""
+"""`damhwa generate`: put a run together from spec, folder and options, and see it through.
+
+`open_run` is the part that `damhwa build` shares: it fills the same quotas several times over, with curation between.
+"""
 
 import asyncio
 import gc
 import os
 import signal
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from datagen.budget import Budget
 from datagen.console import err
@@ -23,9 +27,15 @@ from datagen.spec import LoadedSpec, ProviderSettings
 from datagen.spec_file import load_spec
 from datagen.tally import Tally
 
+if TYPE_CHECKING:  # openai takes a second to import
+    from datagen.generate import Gate
+
+MAX_SURPLUS_SHARE = 0.03
+"""Share of a quota that may be asked for beyond what is missing, where curation drops some of what comes back."""
+
 
 @dataclass(frozen=True, slots=True)
-class Preparation:
+class OpenRun:
     """A run that is open and checked, before the first request."""
 
     folder: Path
@@ -33,6 +43,15 @@ class Preparation:
     ledger: Ledger
     access: Access
     prices: PriceList
+    budget: Budget
+
+    def fill(self, gate: "Gate | None" = None, counted: dict[str, int] | None = None) -> dict[str, Any]:
+        """Ask until every quota is met, and return the summary that `--json` prints.
+
+        With a `gate`, only dialogues that pass it count, beside the `counted` ones of each topic. Raises a DamhwaError
+        of the kind that the exit code tells.
+        """
+        return asyncio.run(_fill(self, gate, counted))
 
 
 def generate(spec: str, folder: Path, options: ProviderOptions) -> dict[str, Any]:
@@ -40,6 +59,13 @@ def generate(spec: str, folder: Path, options: ProviderOptions) -> dict[str, Any
 
     Returns the summary that `--json` prints. Raises a DamhwaError of the kind that the exit code tells.
     """
+    with open_run(spec, folder, options) as run:
+        return run.fill()
+
+
+@contextmanager
+def open_run(spec: str, folder: Path, options: ProviderOptions, is_curated: bool = False) -> Iterator[OpenRun]:
+    """Open the run `folder` for `spec`, locked for this process; the simulator runs where the options ask for it."""
     loaded = load_spec(spec)
     settings = apply_options(loaded.spec.provider, options)
     loaded = loaded.model_copy(update={"spec": loaded.spec.model_copy(update={"provider": settings})})
@@ -55,10 +81,10 @@ def generate(spec: str, folder: Path, options: ProviderOptions) -> dict[str, Any
         stack.enter_context(lock_run(folder))
         ledger = Ledger.create_or_open(folder / "ledger.db")
         stack.callback(ledger.close)
-        freeze_request(folder, ledger, loaded)
+        freeze_request(folder, ledger, loaded, is_curated)
         for name in recover_shards(ledger, folder / "dialogues"):
             err.print(f"note: {name} was gone; its dialogues are in the ledger and are written again", markup=False)
-        return asyncio.run(_generate(Preparation(folder, loaded, ledger, access, prices), budget))
+        yield OpenRun(folder, loaded, ledger, access, prices, budget)
 
 
 def open_budget(settings: ProviderSettings, prices: PriceList) -> Budget:
@@ -70,8 +96,8 @@ def open_budget(settings: ProviderSettings, prices: PriceList) -> Budget:
     return Budget(settings.budget_usd, settings.budget_tokens, price, settings.max_completion_tokens)
 
 
-def open_queue(loaded: LoadedSpec, ledger: Ledger) -> SlotQueue:
-    """The open slots of a run, as its ledger leaves them."""
+def open_queue(loaded: LoadedSpec, ledger: Ledger, counted: dict[str, int] | None = None) -> SlotQueue:
+    """The open slots of a run, as its ledger leaves them. `counted`: topic → dialogues that count, if not all do."""
     quotas = {topic.name: topic.quota for topic in loaded.spec.topics}
     personas = tuple(persona.id for persona in loaded.personas)
     dimensions = [list_dimensions(loaded.spec, topic, personas) for topic in loaded.spec.topics]
@@ -79,12 +105,14 @@ def open_queue(loaded: LoadedSpec, ledger: Ledger) -> SlotQueue:
     def read_state(topic: str) -> TopicState:
         asked = frozenset(hash(Scenario.from_json(topic, text)) for text in ledger.scenarios(topic))
         filled = frozenset(ledger.filled_slots(topic))
-        return TopicState(quotas[topic], filled, ledger.tries_of_open_slots(topic), asked)
+        accepted = len(filled) if counted is None else counted.get(topic, 0)
+        return TopicState(quotas[topic], filled, ledger.tries_of_open_slots(topic), asked, accepted)
 
-    return SlotQueue.resume(dimensions, read_state, loaded.spec.provider.max_tries)
+    surplus_share = 0.0 if counted is None else MAX_SURPLUS_SHARE
+    return SlotQueue.resume(dimensions, read_state, loaded.spec.provider.max_tries, surplus_share)
 
 
-async def _generate(preparation: Preparation, budget: Budget) -> dict[str, Any]:
+async def _fill(run: OpenRun, gate: "Gate | None", counted: dict[str, int] | None) -> dict[str, Any]:
     # openai takes a second to import: here, where a wrong spec or option has already been told
     from datagen.generate import Generation, read_clock
     from datagen.pace import Pace
@@ -92,18 +120,19 @@ async def _generate(preparation: Preparation, budget: Budget) -> dict[str, Any]:
     from datagen.provider import open_provider
 
     gc.freeze()  # the client's 100,000 type objects live as long as the process: no collection need look at them
-    loaded, access = preparation.loaded, preparation.access
+    loaded, access = run.loaded, run.access
     settings = loaded.spec.provider
-    tally = Tally.resume(preparation.ledger, {topic.name: topic.quota for topic in loaded.spec.topics})
+    tally = Tally.resume(run.ledger, {topic.name: topic.quota for topic in loaded.spec.topics}, counted)
     generation = Generation(
-        folder=preparation.folder,
+        folder=run.folder,
         loaded=loaded,
-        ledger=preparation.ledger,
+        ledger=run.ledger,
         provider=open_provider(settings, access.base_urls, access.api_key, Pace(settings.rpm, settings.tpm)),
-        queue=open_queue(loaded, preparation.ledger),
-        budget=budget,
-        prices=preparation.prices,
+        queue=open_queue(loaded, run.ledger, counted),
+        budget=run.budget,
+        prices=run.prices,
         tally=tally,
+        gate=gate,
     )
     _listen_for_interrupts(generation.interrupt)
     started = read_clock()
@@ -111,7 +140,7 @@ async def _generate(preparation: Preparation, budget: Budget) -> dict[str, Any]:
         await generation.run()
     return {
         "dataset": loaded.spec.dataset,
-        "run": str(preparation.folder),
+        "run": str(run.folder),
         **tally.summarise(started, read_clock()),
     }
 

@@ -54,7 +54,7 @@ def write_shard(path: Path, dialogues: Iterable[Dialogue]) -> int:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with pq.ParquetWriter(temporary, SCHEMA, compression="zstd") as writer:
-            while group := [_to_row(dialogue) for dialogue in islice(rows, ROWS_PER_GROUP)]:
+            while group := [to_row(dialogue) for dialogue in islice(rows, ROWS_PER_GROUP)]:
                 writer.write_table(pa.Table.from_pylist(group, schema=SCHEMA), row_group_size=ROWS_PER_GROUP)
                 count += len(group)
         replace_durably(temporary, path)
@@ -87,7 +87,7 @@ def read_dialogues(folder: Path) -> Iterator[Dialogue]:
             with pq.ParquetFile(path) as file:
                 _check_schema(path, file.schema_arrow)
                 for batch in file.iter_batches(batch_size=ROWS_PER_GROUP):
-                    yield from map(_from_row, batch.to_pylist())
+                    yield from map(from_row, batch.to_pylist())
         except (pa.ArrowInvalid, OSError) as exc:
             raise DataError(f"{path} cannot be read as Parquet: {exc}", "it is not a shard that we wrote") from exc
 
@@ -100,13 +100,15 @@ def _check_schema(path: Path, schema: pa.Schema) -> None:
         )
 
 
-def _to_row(dialogue: Dialogue) -> dict[str, object]:
+def to_row(dialogue: Dialogue) -> dict[str, object]:
+    """A dialogue as `SCHEMA` holds it."""
     row: dict[str, object] = {name: getattr(dialogue, name) for name in SCHEMA.names if name != "messages"}
     row["messages"] = [{"role": message.role, "content": message.content} for message in dialogue.messages]
     return row
 
 
-def _from_row(row: dict[str, object]) -> Dialogue:
+def from_row(row: dict[str, object]) -> Dialogue:
+    """The dialogue of a row of `SCHEMA`, which is used up."""
     messages = row.pop("messages")
     row.pop("turns")
     assert isinstance(messages, list)

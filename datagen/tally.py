@@ -37,11 +37,13 @@ class Tally:
     unpriced: int = 0
 
     @classmethod
-    def resume(cls, ledger: Ledger, quotas: dict[str, int]) -> "Tally":
+    def resume(cls, ledger: Ledger, quotas: dict[str, int], counted: dict[str, int] | None = None) -> "Tally":
+        """Where the run stands. `counted`: topic → dialogues that count, where those are not all that are stored."""
         stored, reasons = ledger.tallies(), ledger.rejections()
         topics = {}
         for name, quota in quotas.items():
             accepted = stored[name].accepted if name in stored else 0
+            accepted = accepted if counted is None else counted.get(name, 0)
             topics[name] = TopicCount(quota, accepted, accepted, Counter(reasons.get(name, {})))
         return cls(topics)
 
@@ -61,10 +63,12 @@ class Tally:
     def rejected(self) -> int:
         return sum(topic.rejected for topic in self.topics.values())
 
-    def count(self, attempt: Attempt) -> None:
-        """Count an attempt that is in the ledger."""
+    def count(self, attempt: Attempt, dropped: str | None = None) -> None:
+        """Count an attempt that is in the ledger. `dropped`: why its dialogue does not count, if it does not."""
         topic = self.topics[attempt.topic]
-        if attempt.outcome == "accepted":
+        if dropped is not None:
+            topic.reasons[dropped] += 1
+        elif attempt.outcome == "accepted":
             topic.accepted += 1
         elif attempt.outcome == "rejected":
             topic.reasons[attempt.reason or "unknown"] += 1

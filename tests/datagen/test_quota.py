@@ -13,7 +13,8 @@ def make_dimensions(topic: str) -> Dimensions:
 
 
 def make_queue(quota: int, filled: frozenset[int] = frozenset(), tries: dict[int, int] | None = None) -> TopicQueue:
-    return TopicQueue.resume(make_dimensions("농담"), TopicState(quota, filled, tries or {}, frozenset()), max_tries=3)
+    state = TopicState(quota, filled, tries or {}, frozenset(), len(filled))
+    return TopicQueue.resume(make_dimensions("농담"), state, max_tries=3)
 
 
 def take(queue: TopicQueue | SlotQueue) -> Slot:
@@ -26,7 +27,7 @@ def take(queue: TopicQueue | SlotQueue) -> Slot:
 @given(st.dictionaries(st.sampled_from(["농담", "위로", "학술"]), st.integers(1, 12), min_size=1), st.randoms())
 def test_every_quota_is_met_exactly_whatever_is_rejected(quotas: dict[str, int], rng: "st.random.Random") -> None:  # type: ignore[name-defined]
     dimensions = [make_dimensions(topic) for topic in quotas]
-    queue = SlotQueue.resume(dimensions, lambda topic: TopicState(quotas[topic], frozenset(), {}, frozenset()), 3)
+    queue = SlotQueue.resume(dimensions, lambda topic: TopicState(quotas[topic], frozenset(), {}, frozenset(), 0), 3)
     flying: list[Slot] = []
     accepted: Counter[str] = Counter()
     filled: set[tuple[str, int]] = set()
@@ -111,8 +112,44 @@ def test_the_topic_farthest_behind_is_asked_first() -> None:
     quotas = {"농담": 2, "위로": 20}
     queue = SlotQueue.resume(
         [make_dimensions(topic) for topic in quotas],
-        lambda topic: TopicState(quotas[topic], frozenset(), {}, frozenset()),
+        lambda topic: TopicState(quotas[topic], frozenset(), {}, frozenset(), 0),
         3,
     )
     order = [take(queue).topic for _ in range(11)]
     assert Counter(order) == {"위로": 10, "농담": 1}
+
+
+def test_a_dialogue_that_does_not_count_opens_another_slot() -> None:
+    queue = make_queue(quota=2)
+    for _ in range(2):
+        assert queue.take() is not None
+    queue.accept()
+    queue.drop("speech-level")
+    third = queue.take()
+    assert third is not None
+    assert third.number == 2
+    queue.accept()
+    assert queue.is_met
+    assert queue.take() is None
+
+
+@given(st.lists(st.booleans(), max_size=400), st.integers(1, 200))
+def test_what_is_asked_beyond_the_quota_stays_below_the_surplus(counts: list[bool], quota: int) -> None:
+    state = TopicState(quota, frozenset(), {}, frozenset(), 0)
+    queue = TopicQueue.resume(make_dimensions("농담"), state, max_tries=3, surplus_share=0.03)
+    for does_count in counts:
+        while queue.take() is not None:
+            assert queue.accepted + queue.in_flight <= quota + int(0.03 * quota)
+        if not queue.in_flight:
+            break
+        queue.accept() if does_count else queue.drop("length")
+    assert queue.accepted <= quota + int(0.03 * quota)
+
+
+def test_a_topic_whose_dialogues_never_count_is_out_of_reach() -> None:
+    queue = make_queue(quota=10)
+    for _ in range(96):
+        assert queue.take() is not None
+        queue.drop("near-duplicate")
+    assert queue.is_out_of_reach
+    assert "96 of its last 96 drafts were rejected (near-duplicate 96)" in queue.explain_out_of_reach()
