@@ -1,0 +1,257 @@
+"""Ask every filter about every dialogue, once: the answers are kept beside the run, whole file by whole file.
+
+A source file becomes a *measured* file: its readable dialogues with their observations, normal form and counts. It is
+named by all that decides its content (the file's bytes, the filters' versions and measuring settings, the personas), so
+a second `curate` finds it and measures nothing; limits are not among these, so a new threshold costs nothing.
+"""
+
+import hashlib
+import json
+import multiprocessing
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from curation.filter import FilterSettings
+from curation.filters import FILTERS
+from curation.normal_form import fold
+from curation.row import BadRowError, read_dialogue
+from curation.source import RawBatch, Source, Unreadable, list_rows, read_batches
+from curation.subject import PersonaSheet, Subject
+from datagen.errors import DataError
+from datagen.record import Dialogue, clean_text
+from datagen.store import SCHEMA, replace_durably, to_row
+
+FORMAT = 1
+"""Raised when the measured files change in form, or when rows are read differently."""
+POOL_FROM_BYTES = 4_000_000
+"""Bytes of source data from which on processes are worth their start (0.7 s each for imports)."""
+
+_OBSERVATION = pa.struct(
+    [
+        pa.field("code", pa.string()),
+        pa.field("rule", pa.string()),
+        pa.field("message", pa.int32()),
+        pa.field("start", pa.int32()),
+        pa.field("end", pa.int32()),
+        pa.field("evidence", pa.string()),
+        pa.field("score", pa.float64()),
+    ]
+)
+MEASURED = pa.schema(
+    [
+        *SCHEMA,
+        pa.field("folded", pa.list_(pa.string())),
+        pa.field("characters", pa.int32()),
+        pa.field("observations", pa.list_(_OBSERVATION)),
+        pa.field("place", pa.string()),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Ruler:
+    """What a row is measured with; goes to the worker processes as it is."""
+
+    dataset: str
+    personas: dict[str, PersonaSheet]
+    only_persona: str
+    settings: dict[str, FilterSettings]
+    """Filter code → its settings."""
+
+    @classmethod
+    def of(cls, source: Source, settings: dict[str, FilterSettings]) -> "Ruler":
+        return cls(source.dataset, source.personas, source.only_persona, settings)
+
+    @property
+    def fingerprint(self) -> str:
+        """Of all but the limits."""
+        filters = {
+            each.code: (each.version, self.settings[each.code].describe_measuring())
+            for each in FILTERS
+            if self.settings[each.code].enabled
+        }
+        personas = {name: asdict(sheet) for name, sheet in self.personas.items()}
+        whole = [FORMAT, self.dataset, self.only_persona, personas, filters]
+        return hashlib.sha256(json.dumps(whole, sort_keys=True, default=str).encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredFile:
+    """One source file, measured."""
+
+    path: Path
+    rows: int
+    unreadable: tuple[Unreadable, ...]
+
+
+def measure_source(
+    source: Source, ruler: Ruler, folder: Path, tell: Callable[[int], None] = lambda _: None
+) -> list[MeasuredFile]:
+    """Measure what is not measured yet into `folder`; `tell` is called with the number of rows that were.
+
+    Files that no source file stands behind any more are deleted. Raises DataError where the disk does not take it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    wanted = {path: folder / f"{_fingerprint(path, source.folder, ruler)}.parquet" for path in source.files}
+    missing = [path for path, target in wanted.items() if not _is_whole(target)]
+    with ExitStack() as stack:
+        run = _open_runner(stack, ruler, sum(path.stat().st_size for path in missing))
+        for path in missing:
+            _measure_file(path, source.folder, wanted[path], run, tell)
+    for path in set(folder.glob("*.parquet")) - set(wanted.values()):
+        path.unlink()
+    return [_open_measured(target) for target in wanted.values()]
+
+
+Runner = Callable[[Iterable[RawBatch]], Iterator[tuple[pa.Table, list[Unreadable]]]]
+
+
+def _open_runner(stack: ExitStack, ruler: Ruler, size: int) -> Runner:
+    workers = os.cpu_count() or 1
+    if size < POOL_FROM_BYTES or workers == 1:
+        return lambda batches: (measure_batch(batch, ruler) for batch in batches)
+    context = multiprocessing.get_context("spawn")
+    pool = stack.enter_context(ProcessPoolExecutor(workers, context, _start_worker, (ruler,)))
+    return lambda batches: _run_in_order(pool, batches, 2 * workers)
+
+
+_ruler: Ruler | None = None
+"""Of a worker process: given to it once, at its start."""
+
+
+def _start_worker(ruler: Ruler) -> None:
+    global _ruler
+    _ruler = ruler
+
+
+def _measure_in_worker(batch: RawBatch) -> tuple[pa.Table, list[Unreadable]]:
+    assert _ruler is not None
+    return measure_batch(batch, _ruler)
+
+
+def _run_in_order(
+    pool: ProcessPoolExecutor, batches: Iterable[RawBatch], in_flight: int
+) -> Iterator[tuple[pa.Table, list[Unreadable]]]:
+    waiting: deque[Future[tuple[pa.Table, list[Unreadable]]]] = deque()
+    for batch in batches:
+        waiting.append(pool.submit(_measure_in_worker, batch))
+        if len(waiting) >= in_flight:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
+
+
+def measure_batch(batch: RawBatch, ruler: Ruler) -> tuple[pa.Table, list[Unreadable]]:
+    """The readable rows of a batch with what the filters observed, and the rows that are set aside."""
+    rows: list[dict[str, Any]] = []
+    unreadable: list[Unreadable] = []
+    stem = Path(batch.file).stem
+    for number, values in list_rows(batch):
+        if values is None:
+            continue
+        if isinstance(values, Unreadable):
+            unreadable.append(values)
+            continue
+        try:
+            dialogue = read_dialogue(values, f"{stem}-{number:06d}", ruler.dataset, ruler.only_persona)
+        except BadRowError as exc:
+            raw = clean_text(json.dumps(values, ensure_ascii=False, default=str)[:500])
+            unreadable.append(Unreadable(batch.file, number, str(exc), raw))
+            continue
+        rows.append(_measure(dialogue, ruler, f"{batch.file}:{number}"))
+    return pa.Table.from_pylist(rows, schema=MEASURED), unreadable
+
+
+def _measure(dialogue: Dialogue, ruler: Ruler, place: str) -> dict[str, Any]:
+    persona = ruler.personas.get(dialogue.persona)
+    subject = Subject.of(dialogue.messages, persona, dialogue.id, dialogue.topic)
+    return {
+        **to_row(dialogue),
+        "folded": [fold(message.content) for message in dialogue.messages],
+        "characters": sum(len(message.content) for message in dialogue.messages),
+        "observations": list(observe(subject, ruler.settings)),
+        "place": place,
+    }
+
+
+def observe(subject: Subject, settings: dict[str, FilterSettings]) -> Iterator[dict[str, Any]]:
+    """What all enabled filters see in a dialogue, in the form in which it is kept."""
+    for each in FILTERS:
+        own = settings[each.code]
+        if not own.enabled:
+            continue
+        for seen in each.measure(subject, own):
+            yield {
+                "code": each.code,
+                "rule": seen.rule,
+                "message": seen.message,
+                "start": seen.start,
+                "end": seen.end,
+                "evidence": seen.evidence,
+                "score": float(seen.score),
+            }
+
+
+def _measure_file(path: Path, root: Path, target: Path, run: Runner, tell: Callable[[int], None]) -> None:
+    temporary = target.with_name(f".{target.name}.writing")
+    unreadable: list[Unreadable] = []
+
+    def pick_batches() -> Iterator[RawBatch]:
+        for item in read_batches(path):
+            if isinstance(item, Unreadable):
+                unreadable.append(item)
+            else:
+                yield item
+
+    try:
+        with pq.ParquetWriter(temporary, MEASURED, compression="zstd", compression_level=1) as writer:
+            for table, bad in run(pick_batches()):
+                writer.write_table(table)
+                unreadable += bad
+                tell(table.num_rows)
+            known = [asdict(each) | {"file": _name(each.file, root)} for each in unreadable]
+            writer.add_key_value_metadata({"damhwa.unreadable": json.dumps(known, ensure_ascii=False)})
+        replace_durably(temporary, target)
+    except OSError as exc:
+        temporary.unlink(missing_ok=True)
+        hint = "free some space and run the same command again; the dialogues are untouched"
+        raise DataError(f"{target} could not be written: {exc.strerror or exc}", hint) from exc
+
+
+def _name(file: str, root: Path) -> str:
+    path = Path(file)
+    return str(path.relative_to(root)) if path.is_relative_to(root) else file
+
+
+def _fingerprint(path: Path, root: Path, ruler: Ruler) -> str:
+    try:
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256")
+    except OSError as exc:  # named as unreadable when its turn comes
+        digest = hashlib.sha256(str(exc).encode())
+    digest.update(ruler.fingerprint.encode() + _name(str(path), root).encode())
+    return digest.hexdigest()[:32]
+
+
+def _is_whole(path: Path) -> bool:
+    try:
+        pq.ParquetFile(path).close()
+    except (OSError, pa.ArrowException):
+        return False
+    return True
+
+
+def _open_measured(path: Path) -> MeasuredFile:
+    with pq.ParquetFile(path) as file:
+        metadata = file.metadata.metadata or {}
+        entries = json.loads(metadata.get(b"damhwa.unreadable", b"[]"))
+        return MeasuredFile(path, file.metadata.num_rows, tuple(Unreadable(**entry) for entry in entries))

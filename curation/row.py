@@ -1,0 +1,123 @@
+"""From a raw row to a dialogue: what a row must be, and what is said of one that is not.
+
+Rows of our own runs pass as they are. Of others the `messages` column is taken, or the published `text` column (both
+lists of role and content); a leading system message is left out, text comes into the normal form of `clean_text`.
+"""
+
+import json
+from datetime import UTC, datetime
+from typing import Any, cast
+
+from datagen.record import Dialogue, Message, Role, clean_text
+
+MAX_TURNS = 1_000
+"""Messages. The longest dialogues that a spec can ask for have 120; more is a file gone wrong."""
+MAX_CHARACTERS = 50_000
+"""Characters of one utterance; the longest replies of today's models stay below."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_ROLES: tuple[Role, Role] = ("user", "assistant")
+_KNOWN_AS = {"human": "user", "gpt": "assistant", "model": "assistant", "bot": "assistant"}
+
+
+class BadRowError(Exception):
+    """A row that is no dialogue; the message says what is wrong with it."""
+
+
+def read_dialogue(values: dict[str, Any], default_id: str, dataset: str, persona: str) -> Dialogue:
+    """The dialogue of a raw row. Raises BadRowError."""
+    messages = read_messages(values.get("messages") or values.get("text"))
+    created = values.get("created_at")
+    return Dialogue(
+        id=_read_text(values, "id") or default_id,
+        dataset=_read_text(values, "dataset") or dataset,
+        topic=_read_text(values, "topic"),
+        category=_read_text(values, "category"),
+        persona=_read_text(values, "persona") or persona,
+        messages=messages,
+        scenario=_read_scenario(values.get("scenario")),
+        model=_read_text(values, "model"),
+        provider=_read_text(values, "provider"),
+        prompt_sha256=_read_text(values, "prompt_sha256"),
+        attempt_id=_read_text(values, "attempt_id"),
+        prompt_tokens=_read_count(values, "prompt_tokens"),
+        completion_tokens=_read_count(values, "completion_tokens"),
+        cost_usd=_read_cost(values),
+        created_at=created.astimezone(UTC) if isinstance(created, datetime) else _EPOCH,
+    )
+
+
+def read_messages(value: object) -> tuple[Message, ...]:
+    """The turns, `user` first, alternating, `assistant` last. Raises BadRowError."""
+    if not isinstance(value, list) or not value:
+        raise BadRowError(f"`messages` is {_describe(value)}, expected a list of role and content")
+    if len(value) > MAX_TURNS:
+        raise BadRowError(f"{len(value):,} turns, expected at most {MAX_TURNS:,}")
+    if isinstance(value[0], dict) and value[0].get("role") == "system":
+        value = value[1:]
+    messages = tuple(_read_message(number, each) for number, each in enumerate(value, 1))
+    if not messages:
+        raise BadRowError("there is no turn beside the system's")
+    for number, message in enumerate(messages, 1):
+        expected = _ROLES[(number - 1) % 2]
+        if message.role != expected:
+            after = f"two turns of {message.role} in a row" if number > 1 else "it starts with the assistant"
+            raise BadRowError(f"turn {number}: {after}, expected the {expected}'s")
+    if messages[-1].role == "user":
+        raise BadRowError(f"it ends with the user's turn {len(messages)}, expected an answer")
+    return messages
+
+
+def _read_message(number: int, value: object) -> Message:
+    if not isinstance(value, dict):
+        raise BadRowError(f"turn {number} is {_describe(value)}, expected role and content")
+    role, content = value.get("role"), value.get("content")
+    role = _KNOWN_AS.get(role, role) if isinstance(role, str) else role
+    if role not in _ROLES:
+        raise BadRowError(f"turn {number} has the role {_describe(role)}, expected user or assistant")
+    if not isinstance(content, str):
+        raise BadRowError(f"turn {number} has {_describe(content)} for its content, expected text")
+    if len(content) > MAX_CHARACTERS:
+        raise BadRowError(f"turn {number} has {len(content):,} characters, expected at most {MAX_CHARACTERS:,}")
+    content = clean_text(content)
+    if not content.strip():
+        raise BadRowError(f"turn {number} says nothing")
+    return Message(cast(Role, role), content)
+
+
+def _describe(value: object) -> str:
+    if value is None:
+        return "missing"
+    if isinstance(value, str):
+        return f"'{value[:40]}'" if value else "empty"
+    if isinstance(value, list | dict):
+        return "an empty list" if not value else f"a {type(value).__name__}"
+    return f"{value!r:.40}"
+
+
+def _read_text(values: dict[str, Any], name: str) -> str:
+    value = values.get(name)
+    if value is None:
+        return ""
+    if not isinstance(value, str | int):
+        raise BadRowError(f"`{name}` is {_describe(value)}, expected text")
+    return clean_text(str(value))
+
+
+def _read_scenario(value: object) -> str:
+    if isinstance(value, str):
+        return clean_text(value)
+    try:
+        return clean_text(json.dumps(value or {}, ensure_ascii=False, default=str))
+    except (ValueError, RecursionError):
+        return "{}"
+
+
+def _read_count(values: dict[str, Any], name: str) -> int | None:
+    value = values.get(name)
+    return value if isinstance(value, int) and 0 <= value < 2**31 else None
+
+
+def _read_cost(values: dict[str, Any]) -> float | None:
+    value = values.get("cost_usd")
+    return float(value) if isinstance(value, int | float) else None

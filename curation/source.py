@@ -1,0 +1,189 @@
+"""What is judged: the dialogues of a run, or of any folder of Parquet and JSONL files.
+
+Files are read in batches of raw rows; each row becomes a dialogue, or is set aside with file, row and what is wrong.
+Nothing here trusts the data: a torn file costs that file, a bad row costs that row.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from ruamel.yaml import YAML
+
+from curation.subject import PersonaSheet
+from datagen.errors import SpecError, UsageError
+from datagen.form_file import FormReader
+from datagen.record import SCHEMA_VERSION
+from datagen.spec import Persona
+from datagen.store import SCHEMA
+
+BATCH_ROWS = 500
+_SUFFIXES = (".parquet", ".jsonl", ".json")
+_OURS = ("curated", ".curation")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where dialogues come from, and what is known of them beforehand."""
+
+    folder: Path
+    files: tuple[Path, ...]
+    dataset: str
+    personas: dict[str, PersonaSheet] = field(default_factory=dict)
+    only_persona: str = ""
+    """The persona of rows that name none."""
+    quotas: dict[str, tuple[str, int]] | None = None
+    """Topic → category and quota; None where nothing was asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """Something that was set aside. `row` counts from 1 (the line of a JSONL file); None: the file as a whole."""
+
+    file: str
+    row: int | None
+    what: str
+    raw: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RawBatch:
+    """Rows as they lie in a file: of a Parquet file a record batch, of a JSONL file its lines."""
+
+    file: str
+    first_row: int
+    rows: pa.RecordBatch | list[bytes]
+
+
+def open_run(folder: Path) -> Source:
+    """The dialogues of a run, with the personas and quotas of its frozen `spec.yaml`.
+
+    Raises UsageError where the folder is no run.
+    """
+    spec_file = folder / "spec.yaml"
+    try:
+        spec: dict[str, Any] = YAML(typ="safe").load(spec_file.read_text(encoding="utf-8"))
+        personas = {each["id"]: _to_sheet(Persona.model_validate(each)) for each in spec["personas"]}
+        quotas = {each["name"]: (each["category"], each["quota"]) for each in spec["topics"]}
+    except FileNotFoundError as exc:
+        hint = "give the folder of a run; for other data: `damhwa curate FOLDER -o DIR --persona FILE`"
+        raise UsageError(f"{folder} is no run: there is no spec.yaml in it", hint) from exc
+    except Exception as exc:  # whatever a hand or a crash made of it
+        hint = "delete it and run `damhwa generate` or `damhwa build` again: the ledger holds the original"
+        raise UsageError(f"{spec_file} is not the frozen spec of a run: {exc}", hint) from exc
+    only = next(iter(personas)) if len(personas) == 1 else ""
+    files = tuple(sorted((folder / "dialogues").glob("*.parquet")))
+    return Source(folder, files, spec["dataset"], personas, only, quotas)
+
+
+def is_run(folder: Path) -> bool:
+    return (folder / "spec.yaml").is_file() and (folder / "ledger.db").is_file()
+
+
+def open_foreign(place: Path, persona_files: tuple[Path, ...]) -> Source:
+    """Any folder of Parquet and JSONL files, or one such file.
+
+    Raises UsageError where there is none, SpecError where a persona's file is wrong.
+    """
+    if place.is_file():
+        files: tuple[Path, ...] = (place,)
+    else:
+        found = (path for path in place.rglob("*") if path.suffix in _SUFFIXES and path.is_file())
+        files = tuple(sorted(path for path in found if not set(path.relative_to(place).parts) & set(_OURS)))
+    if not files:
+        what = "holds no .parquet or .jsonl file" if place.is_dir() else "does not exist"
+        raise UsageError(f"{place} {what}", "give a run, or a folder with a `messages` or `text` column")
+    personas = {each.id: each for each in _load_personas(persona_files)}
+    only = next(iter(personas)) if len(personas) == 1 else ""
+    folder = place if place.is_dir() else place.parent
+    return Source(folder, files, place.stem if place.is_file() else place.resolve().name, personas, only)
+
+
+def _load_personas(files: tuple[Path, ...]) -> list[PersonaSheet]:
+    reader = FormReader()
+    personas = [reader.validate(file, reader.read_yaml(file), Persona) for file in files]
+    if reader.problems:
+        raise SpecError(reader.problems)
+    return [_to_sheet(persona) for persona in personas if persona is not None]
+
+
+def _to_sheet(persona: Persona) -> PersonaSheet:
+    return PersonaSheet(persona.id, persona.name, persona.speech_level, persona.user_placeholder, persona.system_prompt)
+
+
+def read_batches(file: Path) -> Iterator[RawBatch | Unreadable]:
+    """The rows of one file in batches; whatever ends the file early comes as the last item."""
+    try:
+        yield from _read_parquet(file) if file.suffix == ".parquet" else _read_lines(file)
+    except (pa.ArrowException, OSError, ValueError) as exc:
+        reason = " ".join(str(exc).split())[:300]
+        yield Unreadable(str(file), None, f"the file is torn or no {file.suffix[1:]}: {reason}")
+
+
+def _read_parquet(file: Path) -> Iterator[RawBatch | Unreadable]:
+    with pq.ParquetFile(file) as parquet:
+        version = (parquet.schema_arrow.metadata or {}).get(b"damhwa.schema_version")
+        if version is not None and version != str(SCHEMA_VERSION).encode():
+            found = version.decode(errors="replace")
+            yield Unreadable(str(file), None, f"schema version {found}, this damhwa reads {SCHEMA_VERSION}")
+            return
+        known = [name for name in parquet.schema_arrow.names if name in SCHEMA.names or name == "text"]
+        if not {"messages", "text"} & set(known):
+            columns = ", ".join(parquet.schema_arrow.names[:8])
+            yield Unreadable(str(file), None, f"no `messages` or `text` column, only {columns or 'nothing'}")
+            return
+        row = 1
+        for batch in parquet.iter_batches(batch_size=BATCH_ROWS, columns=known):
+            yield RawBatch(str(file), row, batch)
+            row += batch.num_rows
+
+
+def _read_lines(file: Path) -> Iterator[RawBatch]:
+    lines: list[bytes] = []
+    row = 1
+    with file.open("rb") as stream:
+        for line in stream:
+            lines.append(line)
+            if len(lines) == BATCH_ROWS:
+                yield RawBatch(str(file), row, lines)
+                row, lines = row + len(lines), []
+    if lines:
+        yield RawBatch(str(file), row, lines)
+
+
+def list_rows(batch: RawBatch) -> Iterator[tuple[int, dict[str, Any] | Unreadable | None]]:
+    """Each row with its number: its values, or why it has none; None for an empty line."""
+    if isinstance(batch.rows, pa.RecordBatch):
+        for number, values in enumerate(_to_pylist(batch.rows), batch.first_row):
+            yield number, values if isinstance(values, dict) else Unreadable(batch.file, number, values)
+        return
+    for number, line in enumerate(batch.rows, batch.first_row):
+        if not line.strip():
+            yield number, None
+            continue
+        try:
+            value = json.loads(line)
+        except (ValueError, RecursionError) as exc:
+            yield number, Unreadable(batch.file, number, f"the line is no JSON: {exc}", _shorten(line))
+            continue
+        is_object = isinstance(value, dict)
+        yield number, value if is_object else Unreadable(batch.file, number, "no JSON object", _shorten(line))
+
+
+def _to_pylist(batch: pa.RecordBatch) -> Iterator[dict[str, Any] | str]:
+    try:
+        yield from batch.to_pylist()
+    except (ValueError, pa.ArrowException):  # a string that is no UTF-8 somewhere: row by row, to lose that one alone
+        for index in range(batch.num_rows):
+            try:
+                yield batch.slice(index, 1).to_pylist()[0]
+            except (ValueError, pa.ArrowException) as exc:
+                yield f"a value cannot be read: {exc}"
+
+
+def _shorten(raw: bytes) -> str:
+    return raw[:500].decode("utf-8", errors="replace").strip()
