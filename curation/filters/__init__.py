@@ -3,6 +3,6 @@
 from typing import Any
 
 from curation.filter import Filter
-from curation.filters import emoji
+from curation.filters import emoji, script
 
-FILTERS: tuple[Filter[Any], ...] = (emoji.FILTER,)
+FILTERS: tuple[Filter[Any], ...] = (emoji.FILTER, script.FILTER)
