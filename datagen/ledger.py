@@ -60,6 +60,21 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class StoredAnswer:
+    """A reply to something else than a draft: a judge's, a moderation's, an embedding's."""
+
+    key: str
+    """sha256 of all that was asked: content, rubric, model."""
+    kind: str
+    model: str
+    reply: str
+    prompt_tokens: int | None
+    completion_tokens: int | None
+    cost_usd: float | None
+    asked_at: str
+
+
+@dataclass(frozen=True, slots=True)
 class TopicTally:
     """What the ledger holds of a topic."""
 
@@ -178,6 +193,28 @@ class Ledger:
             query = f"SELECT {columns} FROM attempts WHERE {where} ORDER BY seq"
             for row in self._connection.execute(query, (topic,) if topic else ()):
                 yield Attempt(*row)
+
+    def find_attempt(self, seq: int) -> Attempt | None:
+        """One attempt by its number; None where there is none."""
+        rows = self._read(f"SELECT {', '.join(_COLUMNS)} FROM attempts WHERE seq = ?", seq)
+        return Attempt(*rows[0]) if rows else None
+
+    def find_answers(self, keys: Sequence[str]) -> dict[str, str]:
+        """Key → reply, of those of the keys that were answered before."""
+        found: dict[str, str] = {}
+        for at in range(0, len(keys), 500):
+            some = keys[at : at + 500]
+            found.update(
+                self._read(f"SELECT key, reply FROM answers WHERE key IN ({', '.join('?' * len(some))})", *some)
+            )
+        return found
+
+    def store_answers(self, answers: Sequence[StoredAnswer]) -> None:
+        """Write answers in one durable transaction."""
+        with _NamingErrors(self.path), self._connection as transaction:
+            transaction.executemany(
+                "INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?, ?, ?, ?, ?)", [astuple(each) for each in answers]
+            )
 
     def time_span(self) -> tuple[str, str] | None:
         """When the first attempt started and the last one ended."""

@@ -62,7 +62,23 @@ def migrate_to_1(connection: sqlite3.Connection) -> None:
         connection.execute(statement)
 
 
-MIGRATIONS: tuple[Migration, ...] = (migrate_to_1,)
+def migrate_to_2(connection: sqlite3.Connection) -> None:
+    """Answers of judges, moderation and embeddings, by what was asked: none is paid for twice."""
+    connection.execute(
+        """CREATE TABLE answers (
+            key TEXT PRIMARY KEY,
+            kind TEXT NOT NULL,
+            model TEXT NOT NULL,
+            reply TEXT NOT NULL,
+            prompt_tokens INTEGER,
+            completion_tokens INTEGER,
+            cost_usd REAL,
+            asked_at TEXT NOT NULL
+        ) STRICT, WITHOUT ROWID"""
+    )
+
+
+MIGRATIONS: tuple[Migration, ...] = (migrate_to_1, migrate_to_2)
 
 
 def migrate(connection: sqlite3.Connection, path: Path, migrations: Sequence[Migration]) -> None:

@@ -5,8 +5,9 @@ typed failures (`retry`), so that a Retry-After holds for all workers and every 
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import httpx2
@@ -25,6 +26,8 @@ PATIENCE_S = 300.0
 """Seconds of failing retries before a draft is given up, once the endpoint has answered anything."""
 FIRST_PATIENCE_S = 10.0
 """The same before the first answer: a wrong address should be told soon."""
+
+Reply = TypeVar("Reply")
 
 _backoff = wait_random_exponential(multiplier=0.5, max=30)
 
@@ -132,6 +135,30 @@ class Call:
     requests: int = 0
     endpoint: str = ""
 
+    path = "/chat/completions"
+
+    def build_body(self, settings: ProviderSettings) -> dict[str, Any]:
+        return {
+            "model": settings.model,
+            "messages": self.prompt.messages,
+            "temperature": settings.temperature,
+            "max_completion_tokens": settings.max_completion_tokens,
+        }
+
+
+@dataclass(slots=True)
+class Post:
+    """Any other request on its way (`/moderations`, `/embeddings`)."""
+
+    path: str
+    body: dict[str, Any]
+    tokens: int
+    requests: int = 0
+    endpoint: str = ""
+
+    def build_body(self, _: ProviderSettings) -> dict[str, Any]:
+        return self.body
+
 
 @dataclass(slots=True)
 class Provider:
@@ -157,14 +184,19 @@ class Provider:
         )
 
     async def ask(self, call: Call) -> Answer:
-        """Ask, and ask again where that can help.
+        """Ask for a chat completion; see `post` for what it raises."""
+        return await self.post(call, _read_answer)
+
+    async def post(self, call: Call | Post, read: Callable[[bytes, str], Reply]) -> Reply:
+        """Ask, and ask again where that can help. `read` makes a reply of the body and the endpoint's host, or raises
+        BadReplyError.
 
         Raises RejectedRequestError (this scenario cannot be asked), GaveUpError (no answer for the whole patience),
         ProviderError (the run must stop), StoppingError (the run is stopping and this call waits).
         """
         started = asyncio.get_running_loop().time()
         try:
-            return await self._retrying(self._request, call)
+            return await self._retrying(self._request, call, read)
         except _AgainError as exc:
             if self._answered_at is None or self._answered_at < started:
                 endpoint = call.endpoint or "the endpoint"
@@ -178,7 +210,7 @@ class Provider:
         for endpoint in self.endpoints:
             await endpoint.client.close()
 
-    async def _request(self, call: Call) -> Answer:
+    async def _request(self, call: Call | Post, read: Callable[[bytes, str], Reply]) -> Reply:
         await self._await_pace(call.tokens)
         loop = asyncio.get_running_loop()
         endpoint = min(self.endpoints, key=lambda endpoint: endpoint.in_flight)
@@ -187,7 +219,7 @@ class Provider:
         call.endpoint = endpoint.base_url
         started = loop.time()
         try:
-            answer = await self._send(endpoint, call.prompt)
+            answer = read(await self._send(endpoint, call), endpoint.host)
         except (openai.APIError, BadReplyError, TimeoutError) as exc:
             self._fail(understand(exc), endpoint, started, exc)
             raise AssertionError("unreachable") from exc
@@ -198,25 +230,16 @@ class Provider:
         self.pace.answered(self._answered_at)
         return answer
 
-    async def _send(self, endpoint: Endpoint, prompt: Prompt) -> Answer:
+    async def _send(self, endpoint: Endpoint, call: Call | Post) -> bytes:
         settings = self.settings
         async with asyncio.timeout(settings.timeout_s):
             # `post` instead of `chat.completions.create`: the same request without the walk over its parameter types,
             # which took 40 % of the CPU of a dialogue (openai 3.54)
-            response = await endpoint.client.post(
-                "/chat/completions",
-                cast_to=httpx2.Response,
-                body={
-                    "model": settings.model,
-                    "messages": prompt.messages,
-                    "temperature": settings.temperature,
-                    "max_completion_tokens": settings.max_completion_tokens,
-                },
-            )
+            response = await endpoint.client.post(call.path, cast_to=httpx2.Response, body=call.build_body(settings))
         headers = response.headers
         if "x-ratelimit-limit-requests" in headers or "x-ratelimit-limit-tokens" in headers:
             self.pace.announced(_read_limit(headers, "requests"), _read_limit(headers, "tokens"))
-        return _read_answer(response.content, endpoint.host)
+        return response.content
 
     def _fail(self, failure: Failure, endpoint: Endpoint, started: float, exc: Exception) -> None:
         """Raise what follows from a failure."""

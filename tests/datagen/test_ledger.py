@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from datagen.errors import DataError, UsageError
-from datagen.ledger import Attempt, Entry, Ledger
+from datagen.ledger import Attempt, Entry, Ledger, StoredAnswer
 from datagen.ledger_migrations import MIGRATIONS
 from datagen.record import Message
 from datagen.seal import seal_dialogues
@@ -83,15 +83,15 @@ def test_an_older_version_is_migrated_by_its_numbered_steps(tmp_path: Path) -> N
     ledger.commit([make_entry(1, 0)])
     ledger.close()
 
-    def migrate_to_2(connection: sqlite3.Connection) -> None:
+    def add_note(connection: sqlite3.Connection) -> None:
         connection.execute("ALTER TABLE attempts ADD COLUMN note TEXT")
 
-    Ledger.create_or_open(path, (*MIGRATIONS, migrate_to_2)).close()
+    Ledger.create_or_open(path, (*MIGRATIONS, add_note)).close()
     connection = sqlite3.connect(path)
-    assert connection.execute("PRAGMA user_version").fetchone() == (2,)
+    assert connection.execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS) + 1,)
     assert connection.execute("SELECT seq, note FROM attempts").fetchall() == [(1, None)]
     connection.close()
-    with pytest.raises(DataError, match="has version 2, this damhwa knows 1"):
+    with pytest.raises(DataError, match=f"has version {len(MIGRATIONS) + 1}, this damhwa knows {len(MIGRATIONS)}"):
         Ledger.create_or_open(path)
 
 
@@ -99,12 +99,12 @@ def test_a_migration_that_fails_changes_nothing(tmp_path: Path) -> None:
     path = tmp_path / "ledger.db"
     Ledger.create_or_open(path).close()
 
-    def migrate_to_2(connection: sqlite3.Connection) -> None:
+    def add_note(connection: sqlite3.Connection) -> None:
         connection.execute("ALTER TABLE attempts ADD COLUMN note TEXT")
         connection.execute("SELECT nonsense")
 
     with pytest.raises(DataError):
-        Ledger.create_or_open(path, (*MIGRATIONS, migrate_to_2))
+        Ledger.create_or_open(path, (*MIGRATIONS, add_note))
     ledger = Ledger.create_or_open(path)
     ledger.commit([make_entry(1, 0)])
     ledger.close()
@@ -150,4 +150,24 @@ def test_what_is_accepted_while_a_shard_is_written_waits_for_the_next_call(tmp_p
     seal_dialogues(tmp_path / "ledger.db", tmp_path / "dialogues", {"농담": "intellectual"}, write)
     assert len(ledger.shards()) == 1
     assert ledger.count_unsealed() == 2
+    ledger.close()
+
+
+def test_an_answer_is_stored_once_and_found_by_what_was_asked(tmp_path: Path) -> None:
+    ledger = Ledger.create_or_open(tmp_path / "ledger.db")
+    answer = StoredAnswer(
+        "a" * 64, "judge", "gpt-4o", '{"naturalness": 5}', 900, 40, 0.002, "2026-01-01T00:00:00+00:00"
+    )
+    ledger.store_answers([answer])
+    ledger.store_answers([answer])
+    assert ledger.find_answers([answer.key, "b" * 64]) == {answer.key: answer.reply}
+    ledger.close()
+
+
+def test_an_attempt_is_found_by_its_number(tmp_path: Path) -> None:
+    ledger = Ledger.create_or_open(tmp_path / "ledger.db")
+    entry = make_entry(1, 0)
+    ledger.commit([entry])
+    assert ledger.find_attempt(1) == entry.attempt
+    assert ledger.find_attempt(2) is None
     ledger.close()

@@ -1,0 +1,100 @@
+"""`curation.yaml`: the limits of the filters, what counts as a duplicate, how splits are cut.
+
+Strict: an unknown code or key is refused with the nearest name. What the file leaves out keeps its default, which is
+documented where the filter is.
+"""
+
+from collections.abc import Mapping
+from functools import cached_property
+from io import StringIO
+from pathlib import Path
+from typing import Any, cast
+
+from pydantic import BaseModel, ConfigDict, Field, create_model
+from ruamel.yaml import YAML
+
+from curation.duplicates.settings import DuplicateSettings
+from curation.filter import FilterSettings
+from curation.filters import FILTERS
+from curation.filters.opening import OpeningSettings
+from curation.splits import SplitSettings
+from datagen.errors import SpecError
+from datagen.form_file import FormReader
+from datagen.packaged import find_packaged
+
+FILE_NAME = "curation.yaml"
+OPENING = "opening"
+
+
+def _make_filters_form() -> type[BaseModel]:
+    """A form with a field per filter, named by its code."""
+    fields: dict[str, Any] = {
+        code.replace("-", "_"): (settings, Field(default=settings(), alias=code))
+        for code, settings in [*((each.code, each.settings) for each in FILTERS), (OPENING, OpeningSettings)]
+    }
+    config = ConfigDict(frozen=True, extra="forbid", validate_by_name=True)
+    return create_model("FiltersForm", __config__=config, **fields)
+
+
+FiltersForm = _make_filters_form()
+
+
+class CurationForm(BaseModel):
+    """The file as it is written."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    filters: FiltersForm = Field(default_factory=FiltersForm)  # type: ignore[valid-type]
+    duplicates: DuplicateSettings = Field(default_factory=DuplicateSettings)
+    splits: SplitSettings = Field(default_factory=SplitSettings)
+
+
+class CurationSettings(BaseModel):
+    """The settings as curation uses them."""
+
+    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
+
+    form: CurationForm = Field(default_factory=CurationForm)
+
+    @cached_property
+    def filters(self) -> Mapping[str, FilterSettings]:
+        """Code → settings, of the filters that look at one dialogue."""
+        return {each.code: cast(FilterSettings, getattr(self.form.filters, _field(each.code))) for each in FILTERS}
+
+    @property
+    def opening(self) -> OpeningSettings:
+        return cast(OpeningSettings, getattr(self.form.filters, OPENING))
+
+    @property
+    def duplicates(self) -> DuplicateSettings:
+        return self.form.duplicates
+
+    @property
+    def splits(self) -> SplitSettings:
+        return self.form.splits
+
+    def to_yaml(self) -> str:
+        """Every setting with its value, defaults included."""
+        yaml = YAML(typ="safe")
+        yaml.default_flow_style = None
+        yaml.allow_unicode = True
+        yaml.width = 120
+        stream = StringIO()
+        yaml.dump(self.form.model_dump(mode="json", by_alias=True), stream)
+        return stream.getvalue()
+
+
+def _field(code: str) -> str:
+    return code.replace("-", "_")
+
+
+def load_settings(path: Path | None) -> CurationSettings:
+    """The settings of a file, or with None the packaged ones. Raises SpecError with every mistake and its line."""
+    path = path or find_packaged(FILE_NAME)
+    if path is None:
+        return CurationSettings()
+    reader = FormReader()
+    form = reader.validate(path, reader.read_yaml(path), CurationForm)
+    if reader.problems or form is None:
+        raise SpecError(reader.problems)
+    return CurationSettings(form=form)
