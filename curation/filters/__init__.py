@@ -3,6 +3,10 @@
 from typing import Any
 
 from curation.filter import Filter
-from curation.filters import emoji, script
+from curation.filters import emoji, personal_data, script
 
-FILTERS: tuple[Filter[Any], ...] = (emoji.FILTER, script.FILTER)
+FILTERS: tuple[Filter[Any], ...] = (
+    emoji.FILTER,
+    script.FILTER,
+    personal_data.FILTER,
+)
