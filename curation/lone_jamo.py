@@ -13,8 +13,8 @@ from typing import Literal
 
 JamoKind = Literal["slip", "odd", "curt"]
 
-_RUN = re.compile(r"[ㄱ-ㅣㆍ]+")
-_FACE = re.compile(r"([ㄱ-ㅣ])[._,^·'\-ㅁㅅㅂㅇㅡㅗㅜㅈㅿ△▽∇ω◇□○v]{1,3}\1")
+_RUN = re.compile(r"[ㄱ-ㅣ]+")
+_FACE = re.compile(r"([ㄱ-ㅣ])[._,^·'\-ㅁㅅㅂㅇㅡㅗㅜㅈㅿ△▽∇ω◇□○v]{1,3}\1|[-=;^][ㅅㅁㅂㅡ][-=;^]")
 _LAUGHTER = "ㅋㅎㅠㅜ"
 _QUOTES = "'\"‘’“”「」『』`<>()[]/"
 _VOWELS = "ㅏㅐㅑㅒㅓㅔㅕㅖㅗㅘㅙㅚㅛㅜㅝㅞㅟㅠㅡㅢㅣ"
@@ -48,7 +48,7 @@ def _sort(text: str, start: int, end: int, chat: frozenset[str], curt: frozenset
     run = text[start:end].lstrip(_LAUGHTER)
     core = run.rstrip(_LAUGHTER)
     # The laughter after ㅇㅋ begins with its second letter: ㅇㅋㅋㅋ.
-    if not core or core in chat or run[: len(core) + 1] in chat:
+    if not core or core in chat or run[: len(core) + 1] in chat or _is_mistyped_laughter(text[start:end]):
         return None
     if "가" <= before <= "힣":
         return _sort_glued(before, core, text[end : end + 1], curt)
@@ -68,6 +68,11 @@ def _sort_glued(before: str, core: str, after: str, curt: frozenset[str]) -> Jam
         return "curt"
     # "네ㅇ" at the end of a word is play with 넹; before another syllable it is the syllable come apart.
     return "odd" if core == "ㅇ" and not after.isalnum() and before in "네응어아" else "slip"
+
+
+def _is_mistyped_laughter(run: str) -> bool:
+    """One letter beside the key of ㅋ in a row of them: ㅋㅋㅌㅋ."""
+    return len(run) >= 4 and sum(each in _LAUGHTER for each in run) >= len(run) - 1
 
 
 def _list_lengthenings(syllable: str) -> str:

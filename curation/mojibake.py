@@ -42,10 +42,10 @@ def _is_trace(row: str) -> bool:
 
 
 def _find_rare_syllables(text: str) -> tuple[int, int] | None:
-    """Three or more, making a tenth of the Hangul: chat plays with one (뷁), damage is full of them."""
+    """Four different ones, making a fifth of the Hangul: bad typists reach three (딍, 떄), damage is full of them."""
     rare = list_rare_syllables()
     places = [index for index, each in enumerate(text) if each in rare]
-    if len(places) < 3 or len({text[index] for index in places}) < 3:
+    if len({text[index] for index in places}) < 4:
         return None
     hangul = sum("가" <= each <= "힣" for each in text)
-    return (places[0], places[-1] + 1) if len(places) * 10 >= hangul else None
+    return (places[0], places[-1] + 1) if len(places) * 5 >= hangul else None

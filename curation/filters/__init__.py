@@ -3,10 +3,6 @@
 from typing import Any
 
 from curation.filter import Filter
-from curation.filters import emoji, personal_data, script
+from curation.filters import emoji, language, personal_data, script
 
-FILTERS: tuple[Filter[Any], ...] = (
-    emoji.FILTER,
-    script.FILTER,
-    personal_data.FILTER,
-)
+FILTERS: tuple[Filter[Any], ...] = (emoji.FILTER, script.FILTER, personal_data.FILTER, language.FILTER)

@@ -73,11 +73,12 @@ def _compile_suspect() -> re.Pattern[str]:
 
 def measure(subject: Subject, _: Settings) -> Iterator[Observation]:
     suspect = _compile_suspect()
-    latin = hangul = 0
+    latin = 0
     language_talk = False
     for utterance in subject.utterances:
         text = utterance.text
-        latin += sum(map(len, _LATIN.findall(text)))
+        if _LATIN.search(text):
+            latin += sum(map(len, _LATIN.findall(text)))
         if suspect.search(text):
             language_talk = language_talk or _mentions_language(subject, utterance)
             yield from _measure_utterance(utterance, language_talk)
@@ -115,10 +116,9 @@ def _measure_foreign(utterance: Utterance, language_talk: bool) -> Iterator[Obse
     bare: list[ForeignRun] = []
     glossed: list[ForeignRun] = []
     for run in find_foreign(utterance.text):
-        word = utterance.text[run.start : run.end + 1]
-        deliberate = (
-            language_talk or run.kind == "glossed" or not playful.isdisjoint((word, word[: run.end - run.start]))
-        )
+        window = utterance.text[max(0, run.start - 1) : run.end + 1]
+        in_play = run.letters <= 2 and any(word in window for word in playful)
+        deliberate = language_talk or run.kind == "glossed" or in_play
         (glossed if deliberate else bare).append(run)
     for rule, runs in (("foreign", bare), ("glossed", glossed)):
         if runs:
