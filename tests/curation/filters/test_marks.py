@@ -1,0 +1,97 @@
+"""The filters of marks and phrases: they answer for any dialogue, and name a place that exists."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from curation.filter import Filter, decide
+from curation.filters import emoji, stage_direction
+from curation.subject import PersonaSheet, Subject
+from datagen.record import Message, Role, clean_text
+
+MARKS: tuple[Filter[Any], ...] = (emoji.FILTER, stage_direction.FILTER)
+EXA = PersonaSheet("exa", "엑사", "banmal", system_prompt="정식 이름은 엑사걸(EXAGIRL)이다.")
+PIECES = (
+    *("*", "**", "***", "*웃으며*", "{유저}", "{이름}", "은(는)", "너를", "네 손", "지수야", "민준아,", "씨"),
+    *("내 이름은", "나는", "이야.", "엑사:", "**User**:", "<|im_start|>", "[|user|]", "[", "](", "<b", ">", "`"),
+    *("__", "~~", "#", "- ", "|", "\n", " ", "AI 언어 모델로서", "죄송하지만", "할 수 없습니다", "도움이 되셨나요?"),
+    *("\u200d", "\ufe0f", "👩", "❤", "1\u20e3", '{"role": "', "안녕!", "ㅋㅋ", "\ud800", "\x00"),
+)
+LONG = (
+    *(
+        "*",
+        "**",
+        "* ",
+        "*웃으며 ",
+        "[",
+        "[가",
+        "{가",
+        "__가",
+        "~~가",
+        "`가",
+        "<b ",
+        "- ",
+        "가",
+        " ",
+        "\n",
+        "나 ",
+        "🇰",
+        "❤",
+    ),
+    *("내 이름은 ", "지수야 ", "엑사: ", "{이름}", "죄송하지만 ", "무엇을 "),
+)
+TEXT = st.one_of(st.text(max_size=60), st.lists(st.sampled_from(PIECES), max_size=30).map("".join))
+PERSONA = st.one_of(
+    st.none(),
+    st.just(EXA),
+    st.builds(PersonaSheet, id=st.just(""), name=TEXT, user_placeholder=TEXT, system_prompt=TEXT),
+)
+
+
+def ask(filter_: Filter[Any], turns: list[str], persona: PersonaSheet | None = EXA) -> tuple[Subject, list[Any]]:
+    roles: tuple[Role, Role] = ("user", "assistant")
+    subject = Subject.of(tuple(Message(roles[at % 2], turn) for at, turn in enumerate(turns)), persona)
+    seen = list(filter_.measure(subject, filter_.settings()))
+    decide(filter_.code, filter_.settings(), seen)
+    return subject, seen
+
+
+@pytest.mark.parametrize("filter_", MARKS, ids=lambda each: each.code)
+@settings(max_examples=150, deadline=None)
+@given(turns=st.lists(TEXT, max_size=6), persona=PERSONA)
+def test_it_answers_for_any_dialogue(filter_: Filter[Any], turns: list[str], persona: PersonaSheet | None) -> None:
+    subject, seen = ask(filter_, turns, persona)
+    for each in seen:
+        assert each.evidence
+        assert each.message is not None
+        assert 0 <= each.start < each.end <= len(subject.utterances[each.message].text)
+        assert len(each.evidence) <= 160
+
+
+@pytest.mark.parametrize("filter_", MARKS, ids=lambda each: each.code)
+@settings(max_examples=80, deadline=None)
+@given(turns=st.lists(TEXT, max_size=4), persona=PERSONA)
+def test_it_says_the_same_twice(filter_: Filter[Any], turns: list[str], persona: PersonaSheet | None) -> None:
+    turns = [clean_text(turn) for turn in turns]
+    assert ask(filter_, turns, persona)[1] == ask(filter_, turns, persona)[1]
+
+
+@pytest.mark.parametrize("filter_", MARKS, ids=lambda each: each.code)
+@pytest.mark.parametrize(
+    "piece",
+    [*PIECES, "*웃으며 ", "* ", "가", "나 ", "[가", "__가", "~~가", "<b ", "`가", "{가", "내 이름은 ", "지수야 "],
+)
+@pytest.mark.timeout(60)
+def test_a_megabyte_of_one_thing_is_read_in_linear_time(filter_: Filter[Any], piece: str) -> None:
+    """A quadratic search would need hours here; the suite's own time limit is the judge."""
+    text = clean_text(piece * (330_000 // len(piece)))
+    ask(filter_, [text, text])
+
+
+@pytest.mark.parametrize("filter_", MARKS, ids=lambda each: each.code)
+def test_ten_thousand_turns_are_read(filter_: Filter[Any]) -> None:
+    subject, seen = ask(filter_, ["엑사야, 나 왔어", "*손을 흔들며* 어서 와!"] * 5_000)
+    assert len(subject.utterances) == 10_000
+    assert seen == []
