@@ -3,12 +3,16 @@
 import json
 import sys
 from collections.abc import Iterable
+from dataclasses import fields
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from datagen.errors import DamhwaError
+
+if TYPE_CHECKING:
+    from datagen.endpoint_options import ProviderOptions
 
 app = typer.Typer(
     name="damhwa",
@@ -23,6 +27,32 @@ SpecArgument = Annotated[
 ]
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on stdout, for programs.")]
+OutOption = Annotated[
+    Path, typer.Option("--out", "-o", metavar="RUN", help="Folder of the run; the same command resumes it.")
+]
+OfflineOption = Annotated[
+    bool, typer.Option("--offline", help="Ask the simulator, in this same command. For trying things out.")
+]
+BaseUrlOption = Annotated[list[str] | None, typer.Option(help="OpenAI-compatible endpoint; several share the load.")]
+ModelOption = Annotated[str | None, typer.Option(help="Model to ask, in place of the spec's.")]
+ApiKeyEnvOption = Annotated[
+    str | None, typer.Option(help="Environment variable that holds the key; OPENAI_API_KEY by default.")
+]
+ConcurrencyOption = Annotated[int | None, typer.Option(help="Requests in flight at most; 32 by default.")]
+RpmOption = Annotated[
+    int | None, typer.Option(help="Requests per minute at most; learned from the endpoint by default.")
+]
+TpmOption = Annotated[int | None, typer.Option(help="Tokens per minute at most; learned from the endpoint by default.")]
+BudgetUsdOption = Annotated[float | None, typer.Option(help="Stop before this call spends more US dollars.")]
+BudgetTokensOption = Annotated[int | None, typer.Option(help="Stop before this call uses more tokens.")]
+MaxTriesOption = Annotated[
+    int | None, typer.Option(help="Drafts for one situation before another is taken; 3 by default.")
+]
+TimeoutOption = Annotated[float | None, typer.Option("--timeout", help="Seconds for one request; 120 by default.")]
+SettingsOption = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Curation settings; by default those beside the spec or of the run, else ours."),
+]
 
 
 @app.command()
@@ -52,58 +82,109 @@ def check(
 @app.command()
 def generate(
     spec: SpecArgument,
-    out: Annotated[
-        Path, typer.Option("--out", "-o", metavar="RUN", help="Folder of the run; the same command resumes it.")
-    ],
-    offline: Annotated[
-        bool, typer.Option("--offline", help="Ask the simulator, in this same command. For trying things out.")
-    ] = False,
-    base_url: Annotated[
-        list[str] | None, typer.Option(help="OpenAI-compatible endpoint; several share the load.")
-    ] = None,
-    model: Annotated[str | None, typer.Option(help="Model to ask, in place of the spec's.")] = None,
-    api_key_env: Annotated[
-        str | None, typer.Option(help="Environment variable that holds the key; OPENAI_API_KEY by default.")
-    ] = None,
-    concurrency: Annotated[int | None, typer.Option(help="Requests in flight at most; 32 by default.")] = None,
-    rpm: Annotated[
-        int | None, typer.Option(help="Requests per minute at most; learned from the endpoint by default.")
-    ] = None,
-    tpm: Annotated[
-        int | None, typer.Option(help="Tokens per minute at most; learned from the endpoint by default.")
-    ] = None,
-    budget_usd: Annotated[float | None, typer.Option(help="Stop before this call spends more US dollars.")] = None,
-    budget_tokens: Annotated[int | None, typer.Option(help="Stop before this call uses more tokens.")] = None,
-    max_tries: Annotated[
-        int | None, typer.Option(help="Drafts for one situation before another is taken; 3 by default.")
-    ] = None,
-    timeout_s: Annotated[
-        float | None, typer.Option("--timeout", help="Seconds for one request; 120 by default.")
-    ] = None,
+    out: OutOption,
+    offline: OfflineOption = False,
+    base_url: BaseUrlOption = None,
+    model: ModelOption = None,
+    api_key_env: ApiKeyEnvOption = None,
+    concurrency: ConcurrencyOption = None,
+    rpm: RpmOption = None,
+    tpm: TpmOption = None,
+    budget_usd: BudgetUsdOption = None,
+    budget_tokens: BudgetTokensOption = None,
+    max_tries: MaxTriesOption = None,
+    timeout_s: TimeoutOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Fill every topic's quota with valid dialogues. Run the same command again to go on after any interruption."""
-    from datagen.endpoint_options import ProviderOptions
     from datagen.start import generate as start
 
-    options = ProviderOptions(
-        base_urls=tuple(base_url or ()),
-        model=model,
-        api_key_env=api_key_env,
-        concurrency=concurrency,
-        rpm=rpm,
-        tpm=tpm,
-        budget_usd=budget_usd,
-        budget_tokens=budget_tokens,
-        max_tries=max_tries,
-        timeout_s=timeout_s,
-        offline=offline,
-    )
-    summary = start(spec, out, options)
+    summary = start(spec, out, _read_provider_options(locals()))
     if as_json:
         _print_json(summary)
     else:
         print(_describe_summary(summary))
+
+
+@app.command()
+def build(
+    spec: SpecArgument,
+    out: OutOption,
+    offline: OfflineOption = False,
+    review: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of each topic that waits for a person's verdict.")
+    ] = 0.0,
+    baseline: Annotated[
+        int | None,
+        typer.Option(min=0, help="Dialogues of one plain prompt to compare the diversity with; 100 offline, else 0."),
+    ] = None,
+    settings: SettingsOption = None,
+    base_url: BaseUrlOption = None,
+    model: ModelOption = None,
+    api_key_env: ApiKeyEnvOption = None,
+    concurrency: ConcurrencyOption = None,
+    rpm: RpmOption = None,
+    tpm: TpmOption = None,
+    budget_usd: BudgetUsdOption = None,
+    budget_tokens: BudgetTokensOption = None,
+    max_tries: MaxTriesOption = None,
+    timeout_s: TimeoutOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Generate and curate until every topic's quota is met by accepted dialogues. The same command resumes."""
+    from curation.build import BuildOptions
+    from curation.build import build as start
+
+    options = BuildOptions(_read_provider_options(locals()), settings, review, baseline)
+    summary = start(spec, out, options)
+    if as_json:
+        _print_json(summary)
+    else:
+        print(_describe_curation(summary))
+
+
+@app.command()
+def curate(
+    source: Annotated[Path, typer.Argument(metavar="RUN", help="A run, or any folder or file of Parquet or JSONL.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="DIR", help="Where curated/ goes for data that is no run.")
+    ] = None,
+    persona: Annotated[
+        list[Path] | None, typer.Option(metavar="FILE", help="Persona file for data that is no run; may be repeated.")
+    ] = None,
+    settings: SettingsOption = None,
+    against: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="Other data that none of this may resemble: benchmarks, test sets."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Judge every dialogue, with evidence; find duplicates, cut splits, write curated/ and its report."""
+    from curation.curate import CurateRequest
+    from curation.curate import curate as start
+
+    summary = start(CurateRequest(source, out, tuple(persona or ()), settings, tuple(against or ())))
+    if as_json:
+        _print_json(summary)
+    else:
+        print(_describe_curation(summary))
+
+
+@app.command()
+def explain(
+    run: RunArgument,
+    id_: Annotated[str, typer.Argument(metavar="ID", help="A dialogue's id.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Tell all there is about one dialogue: scenario, attempt, cost, findings, neighbours, split, reviews."""
+    from curation.explain import draw_explanation
+    from curation.explain import explain as look_up
+
+    explanation = look_up(run, id_)
+    if as_json:
+        _print_json(explanation.to_json())
+    else:
+        _draw(draw_explanation(explanation))
 
 
 @app.command()
@@ -160,6 +241,20 @@ def simulate(
     simulator = Simulator(read_faults(faults or []), seed=seed)
     with suppress(KeyboardInterrupt):
         asyncio.run(serve(simulator, port))
+
+
+def _read_provider_options(given: dict[str, Any]) -> "ProviderOptions":
+    """The provider's options among a command's arguments."""
+    from datagen.endpoint_options import ProviderOptions
+
+    names = {field.name for field in fields(ProviderOptions)} - {"base_urls"}
+    return ProviderOptions(tuple(given["base_url"] or ()), **{name: given[name] for name in names})
+
+
+def _describe_curation(summary: dict[str, Any]) -> str:
+    from curation.summary import describe_summary
+
+    return describe_summary(summary)
 
 
 def _describe_summary(summary: dict[str, Any]) -> str:

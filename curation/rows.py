@@ -39,6 +39,10 @@ class Rows:
     def column(self, name: str) -> list[str]:
         return self.table.column(name).to_pylist()  # type: ignore[no-any-return]
 
+    def ids_apart(self) -> list[str]:
+        """The ids, with a number behind those that an earlier row has: no two are the same."""
+        return [id_ if self.is_readable[row] else f"{id_}\0{row}" for row, id_ in enumerate(self.ids)]
+
     def numbers(self, name: str) -> npt.NDArray[np.int64]:
         return self.table.column(name).to_numpy().astype(np.int64)  # type: ignore[no-any-return]
 

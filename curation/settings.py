@@ -70,6 +70,11 @@ class CurationSettings(BaseModel):
         return self.form.duplicates
 
     @property
+    def index_settings(self) -> DuplicateSettings:
+        """Those of the duplicates, searched down to the threshold of the splits."""
+        return self.form.duplicates.model_copy(update={"split_threshold": self.form.splits.threshold})
+
+    @property
     def splits(self) -> SplitSettings:
         return self.form.splits
 

@@ -59,9 +59,9 @@ class Findings:
                 codes.setdefault(row, finding.code)
         return codes
 
-    def to_table(self, ids: Sequence[str]) -> pa.Table:
-        """In the form of `findings.parquet`, sorted by row."""
-        items = sorted(self.items, key=lambda item: item[0])
+    def to_table(self, ids: Sequence[str], is_readable: npt.NDArray[np.bool_]) -> pa.Table:
+        """In the form of `findings.parquet`, sorted by row; of rows that can be read alone."""
+        items = sorted((item for item in self.items if is_readable[item[0]]), key=lambda item: item[0])
         columns: dict[str, list[object]] = {"id": [ids[row] for row, _ in items]}
         for name in FINDINGS.names[1:]:
             columns[name] = [getattr(finding, name) for _, finding in items]

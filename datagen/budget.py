@@ -69,6 +69,14 @@ class Budget:
         if prompt_characters and tokens and tokens.prompt:
             self._densest = max(self._densest or 0.0, tokens.prompt / prompt_characters)
 
+    def describe_spent(self, next_one: Spending) -> str:
+        """In words: the limit, what was used, and what the request that did not fit could have taken."""
+        in_usd = self.limit_usd is not None
+        limit = f"${self.limit_usd:,.2f}" if in_usd else f"{self.limit_tokens:,} tokens"
+        used = f"${self.spent.usd:,.4f}" if in_usd else f"{self.spent.tokens:,} tokens"
+        cost = f"${next_one.usd:,.4f}" if in_usd else f"{next_one.tokens:,} tokens"
+        return f"the budget of {limit} is spent: {used} used in this call, the next request could take {cost}"
+
 
 def _add(left: Spending, right: Spending) -> Spending:
     return Spending(left.usd + right.usd, left.tokens + right.tokens)

@@ -194,15 +194,9 @@ class Generation:
             await self._wait_for_change()
 
     def _explain_budget(self, next_one: Spending) -> DamhwaError:
-        budget, spent = self.budget, self.budget.spent
-        limit = f"${budget.limit_usd:,.2f}" if budget.limit_usd is not None else f"{budget.limit_tokens:,} tokens"
-        used = f"${spent.usd:,.4f}" if budget.limit_usd is not None else f"{spent.tokens:,} tokens"
-        cost = f"${next_one.usd:,.4f}" if budget.limit_usd is not None else f"{next_one.tokens:,} tokens"
-        message = (
-            f"the budget of {limit} is spent: {used} used in this call, the next request could take {cost}; "
-            f"{self.tally.accepted} of {self.tally.quota} dialogues are stored"
-        )
-        return BudgetSpentError(message, "run the same command again with a new budget to go on")
+        stored = f"{self.tally.accepted} of {self.tally.quota} dialogues are stored"
+        hint = "run the same command again with a new budget to go on"
+        return BudgetSpentError(f"{self.budget.describe_spent(next_one)}; {stored}", hint)
 
     def _judge(self, answer: Answer) -> Verdict:
         if answer.declined:
@@ -248,8 +242,7 @@ class Generation:
         """US dollars as the endpoint reported them, else by the price list, else None."""
         if answer.cost_usd is not None:
             return answer.cost_usd
-        price = self.prices.find(answer.model) or self.prices.find(self.loaded.spec.provider.model)
-        return price.cost(answer.tokens) if price and answer.tokens else None
+        return self.prices.price(answer.tokens, answer.model, self.loaded.spec.provider.model)
 
     def _count(self, slot: Slot, entry: Entry) -> None:
         queue = self.queue.topics[slot.topic]

@@ -58,6 +58,11 @@ class PriceList(BaseModel):
                 return self.prices[name]
         return None
 
+    def price(self, tokens: Tokens | None, *models: str) -> float | None:
+        """US dollars for a request to the first of these models whose price is known; None if none is."""
+        price = next((found for model in models if (found := self.find(model)) is not None), None)
+        return price.cost(tokens) if price and tokens else None
+
 
 def load_prices(spec_file: Path) -> PriceList:
     """The list beside the spec, or the packaged one. Raises SpecError where it is not in form."""

@@ -185,7 +185,7 @@ class Provider:
 
     async def ask(self, call: Call) -> Answer:
         """Ask for a chat completion; see `post` for what it raises."""
-        return await self.post(call, _read_answer)
+        return await self.post(call, read_answer)
 
     async def post(self, call: Call | Post, read: Callable[[bytes, str], Reply]) -> Reply:
         """Ask, and ask again where that can help. `read` makes a reply of the body and the endpoint's host, or raises
@@ -304,7 +304,8 @@ def _wait_before_next(state: RetryCallState) -> float:
     return _backoff(state)
 
 
-def _read_answer(body: bytes, host: str) -> Answer:
+def read_answer(body: bytes, host: str) -> Answer:
+    """The answer in the body of a chat completion. Raises BadReplyError where it is none."""
     try:
         completion = _Completion.model_validate_json(body)
     except ValidationError as exc:

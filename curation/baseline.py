@@ -1,0 +1,93 @@
+"""The plain prompt: the same request again and again, as datasets used to be made, to compare the diversity with.
+
+Each topic is asked for with its brief alone: no situation, no facets, no opening. The replies are kept in the ledger.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from curation.ask import Asker, Question, estimate_tokens
+from datagen.console import err
+from datagen.errors import DamhwaError
+from datagen.pace import Pace
+from datagen.prompt import PromptWriter
+from datagen.provider import Call, open_provider, read_answer
+from datagen.record import Dialogue
+from datagen.scenario import Scenario
+from datagen.spec import Topic
+from datagen.start import OpenRun
+from datagen.transcript import Transcript, parse_transcript
+
+
+def ask_baseline(run: OpenRun, count: int) -> list[Dialogue] | None:
+    """About `count` dialogues of plain prompts, spread over the topics by their quotas; None where none are wanted.
+
+    A failure here costs the comparison, not the data set: it is told, and None is returned.
+    """
+    if count <= 0:
+        return None
+    try:
+        return asyncio.run(_ask(run, count))
+    except DamhwaError as exc:
+        err.print(f"note: no comparison with a plain prompt: {exc.message}", markup=False)
+        return None
+
+
+async def _ask(run: OpenRun, count: int) -> list[Dialogue]:
+    settings = run.loaded.spec.provider
+    provider = open_provider(settings, run.access.base_urls, run.access.api_key, Pace(settings.rpm, settings.tpm))
+    asker = Asker("baseline", provider, run.ledger, run.budget, run.prices, read_answer)
+    writer = PromptWriter(run.loaded)
+    scenarios = [_make_scenario(run, topic) for topic in _spread(run.loaded.spec.topics, count)]
+    questions = []
+    for number, scenario in enumerate(scenarios):
+        prompt = writer.write(scenario, 0, 0)
+        key = hashlib.sha256(f"baseline/{settings.model}/{prompt.sha256}/{number}".encode()).hexdigest()
+        call = Call(prompt, estimate_tokens(prompt.characters))
+        questions.append(Question(key, call, prompt.characters))
+    try:
+        replies = await asker.ask(questions)
+    finally:
+        await provider.aclose()
+    pairs = zip(questions, scenarios, strict=True)
+    read = (_read(run, scenario, replies.get(question.key)) for question, scenario in pairs)
+    return [dialogue for dialogue in read if dialogue is not None]
+
+
+def _spread(topics: Sequence[Topic], count: int) -> list[Topic]:
+    """`count` topics, as often each as its quota says."""
+    pool = [topic for topic in topics for _ in range(topic.quota)]
+    step = max(1.0, len(pool) / count)
+    return [pool[int(at * step)] for at in range(min(count, len(pool)))]
+
+
+def _make_scenario(run: OpenRun, topic: Topic) -> Scenario:
+    exchanges = run.loaded.spec.exchanges
+    middle = (exchanges.min + exchanges.max) // 2
+    return Scenario(topic.name, run.loaded.personas[0].id, topic.brief, (), None, middle)
+
+
+def _read(run: OpenRun, scenario: Scenario, reply: str | None) -> Dialogue | None:
+    exchanges = run.loaded.spec.exchanges
+    result = parse_transcript(reply or "", (exchanges.min, exchanges.max))
+    if not isinstance(result, Transcript):
+        return None
+    return Dialogue(
+        id="",
+        dataset=run.loaded.spec.dataset,
+        topic=scenario.topic,
+        category="",
+        persona=scenario.persona,
+        messages=result.messages,
+        scenario=scenario.to_json(),
+        model=run.loaded.spec.provider.model,
+        provider="",
+        prompt_sha256="",
+        attempt_id="",
+        prompt_tokens=None,
+        completion_tokens=None,
+        cost_usd=None,
+        created_at=datetime.now(UTC),
+    )

@@ -1,0 +1,115 @@
+"""`damhwa curate`: judge what a run or a folder holds, and write `curated/` with its report.
+
+open → examine (all decisions) → conclude (all files, as a whole or not at all)
+"""
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from curation.against import find_contamination
+from curation.examination import MEMORY_FILE, Examination, Workplace, examine
+from curation.outputs import replace_folder
+from curation.progress import show_measuring
+from curation.settings import FILE_NAME, CurationSettings, load_settings
+from curation.source import is_run, open_foreign, open_run
+from curation.split_memory import extend_memory, write_memory
+from curation.summary import summarise, tell_warnings
+from curation.write import write_curated
+from datagen.errors import DataError, UsageError
+from datagen.record import Dialogue
+from datagen.run_folder import lock_run
+
+
+@dataclass(frozen=True, slots=True)
+class CurateRequest:
+    """What the command line said. `out`: where `curated/` goes; None: into the run itself."""
+
+    source: Path
+    out: Path | None = None
+    personas: tuple[Path, ...] = ()
+    settings: Path | None = None
+    against: tuple[Path, ...] = ()
+
+
+def curate(request: CurateRequest) -> dict[str, Any]:
+    """Curate, and return the summary that `--json` prints.
+
+    Raises UsageError where there is nothing to curate, DataError where nothing could be read or a split leaks.
+    """
+    for path in request.against:
+        if not path.exists():
+            raise UsageError(f"--against {path}: no such file", "give a Parquet or JSONL file, or a folder of them")
+    work = open_work(request)
+    with lock_run(work.folder):
+        with show_measuring() as tell:
+            examination = examine(work, tell)
+        return conclude(examination, request.against)
+
+
+def open_work(request: CurateRequest) -> Workplace:
+    """What is curated, where to, and with which settings. Raises UsageError, SpecError."""
+    has_run = is_run(request.source)
+    if request.out is None and not has_run:
+        if not request.source.exists():
+            raise UsageError(f"{request.source} does not exist", "give a run, or a folder or file of dialogues")
+        hint = "give -o DIR: curated/, its cache and the memory of its splits are written there"
+        raise UsageError(f"{request.source} is no run, and there is no place for what is made of it", hint)
+    if has_run and request.personas:
+        raise UsageError("--persona is for data that is no run", "the run's own personas are used; leave it out")
+    source = open_run(request.source) if has_run else open_foreign(request.source, request.personas)
+    folder = request.out or request.source
+    return Workplace(folder, source, choose_settings(folder, request.settings))
+
+
+def choose_settings(folder: Path, given: Path | None, beside: Path | None = None) -> CurationSettings:
+    """Those of the given file, else of the one beside the spec, else those that the folder was last curated with.
+
+    The chosen file is copied into the folder, so that the next `curate` goes by the same ones.
+    """
+    kept = folder / FILE_NAME
+    if given is not None and not given.is_file():
+        raise UsageError(f"--settings {given}: no such file", "copy specs/curation.yaml and edit it")
+    chosen = next((path for path in (given, beside, kept) if path is not None and path.is_file()), None)
+    settings = load_settings(chosen)
+    if chosen is not None and chosen != kept:
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(chosen, kept)
+    return settings
+
+
+def conclude(
+    examination: Examination, against: tuple[Path, ...] = (), baseline: Sequence[Dialogue] | None = None
+) -> dict[str, Any]:
+    """Write all that was decided, and return the summary.
+
+    Raises DataError where rows of different splits are too similar: then everything stays as it was.
+    """
+    work, settlement = examination.work, examination.settlement
+    _check_leakage(examination)
+    contamination = find_contamination(examination, against) if against else None
+    memory = extend_memory(examination.remembered, examination.rows.ids, settlement.split)
+    write_memory(work.folder / MEMORY_FILE, memory)
+    with replace_folder(work.folder / "curated") as folder:
+        counts = write_curated(examination, folder, baseline)
+    summary = summarise(examination, counts, contamination)
+    tell_warnings(examination, contamination)
+    return summary
+
+
+def _check_leakage(examination: Examination) -> None:
+    leakage, threshold = examination.leakage, examination.work.settings.splits.threshold
+    if leakage.count:
+        assert leakage.rows is not None
+        left, right = (examination.rows.ids[row] for row in leakage.rows)
+        message = (
+            f"the splits leak: {leakage.count:,} pairs of different splits are similar by {threshold:g} or more, "
+            f"the most by {leakage.highest:.3f}: {left} and {right}"
+        )
+        hint = (
+            f"both have had their split since before: look at them with `damhwa explain`, then flag one, or delete "
+            f"{examination.work.folder / MEMORY_FILE} to draw all splits anew"
+        )
+        raise DataError(message, hint)

@@ -1,0 +1,268 @@
+"""Examine the dialogues of a source: all that is decided about each of them, before anything is written.
+
+    measure → rows → findings → duplicates → settlement → leakage
+
+The order matters in one place: what a filter drops neither keeps nor drops a near-copy, so findings come first.
+"""
+
+import hashlib
+import json
+import shutil
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from curation.duplicates.index import DuplicateIndex
+from curation.duplicates.pairs import Pairs as FoundPairs
+from curation.filters.opening import find_overused
+from curation.finding import Finding
+from curation.keepers import LargeCluster, Rank, find_large_cluster, label_clusters
+from curation.leakage import Leakage, check_leakage
+from curation.measure import MeasuredFile, Ruler, measure_source
+from curation.neighbours import Neighbours, Pairs
+from curation.reviews import REVIEWS_FILE, Review, Reviews, read_reviews
+from curation.rows import Rows, read_rows, scan
+from curation.settings import OPENING, CurationSettings
+from curation.settlement import Judged, Settlement, SettleSettings, Status, settle
+from curation.share_out import Strata
+from curation.source import Source
+from curation.split_memory import Split, read_memory, recall_splits
+from curation.verdicts import Findings, decide_findings
+from datagen.errors import DataError, UsageError
+from datagen.record import Message
+
+Mask = npt.NDArray[np.bool_]
+MEMORY_FILE = "splits.parquet"
+NOT_COUNTED = (Status.DUPLICATE, Status.SET_ASIDE, Status.DROPPED)
+HUMAN = "human"
+"""Code of the findings that people made."""
+
+
+@dataclass(frozen=True, slots=True)
+class Workplace:
+    """Where one source is curated, and how. `folder` holds `curated/`, the cache and the memory."""
+
+    folder: Path
+    source: Source
+    settings: CurationSettings
+    review_share: float = 0.0
+    """Share of each topic's dialogues, 0..1, that waits for a person's verdict."""
+
+    @property
+    def cache(self) -> Path:
+        return self.folder / ".curation"
+
+
+@dataclass(frozen=True, slots=True)
+class Similar:
+    """Who resembles whom."""
+
+    index: DuplicateIndex
+    pairs: FoundPairs
+    """At or above the looser threshold, as they were found."""
+    neighbours: Neighbours
+    clusters: npt.NDArray[np.int64]
+    """[n] The row with the smallest id in each row's cluster, at the threshold of removal."""
+    large: LargeCluster | None
+
+
+@dataclass(frozen=True, slots=True)
+class Examination:
+    """All that was decided."""
+
+    work: Workplace
+    rows: Rows
+    findings: Findings
+    similar: Similar
+    reviews: Reviews
+    settlement: Settlement
+    leakage: Leakage
+    remembered: dict[str, Split]
+
+    def list_flagged(self) -> list[int]:
+        """Rows that people flagged."""
+        return [row for row, review in _list_reviewed(self.rows, self.reviews) if review.verdict == "flag"]
+
+    def count_reasons(self) -> dict[str, dict[str, int]]:
+        """Topic → reason → dialogues that do not count, the most frequent first."""
+        topics, counts = self.rows.column("topic"), defaultdict[str, Counter[str]](Counter)
+        codes = self.findings.first_codes()
+        for row, status in enumerate(self.settlement.status.tolist()):
+            if status in NOT_COUNTED and self.rows.is_readable[row]:
+                counts[topics[row]][codes.get(row, Status(status).word)] += 1
+        return {topic: dict(each.most_common()) for topic, each in counts.items()}
+
+
+def examine(work: Workplace, tell: Callable[[int], None] = lambda _: None) -> Examination:
+    """Decide about every dialogue of the source; `tell` is called with the number of rows that were measured.
+
+    Raises DataError where nothing could be read.
+    """
+    ruler = Ruler.of(work.source, dict(work.settings.filters))
+    rows = read_rows(measure_source(work.source, ruler, work.cache / "measured", tell))
+    _check_readable(work, rows)
+    similar = _find_similar(work, rows)
+    reviews = read_reviews(work.folder / REVIEWS_FILE)
+    findings = _find(work, rows, similar.neighbours, reviews)
+    memory = read_memory(work.folder / MEMORY_FILE)
+    judged = _judge(work, rows, similar.neighbours, findings, reviews)
+    splits = work.settings.splits
+    asked = work.source.quotas
+    quotas = None if asked is None else {topic: quota for topic, (_, quota) in asked.items()}
+    settle_settings = SettleSettings(quotas, work.settings.duplicates.threshold, splits)
+    settlement = settle(judged, recall_splits(rows.ids, memory), settle_settings)
+    leakage = check_leakage(similar.neighbours, settlement.split, splits.threshold)
+    return Examination(work, rows, findings, similar, reviews, settlement, leakage, memory)
+
+
+def _check_readable(work: Workplace, rows: Rows) -> None:
+    if rows.ids:
+        return
+    if not rows.unreadable:
+        raise UsageError(
+            f"{work.source.folder} holds no dialogue yet", "fill it with `damhwa generate` or `damhwa build`"
+        )
+    shown = "\n".join(f"{each.file}{f':{each.row}' if each.row else ''}: {each.what}" for each in rows.unreadable[:10])
+    more = f"\n… and {len(rows.unreadable) - 10:,} more" if len(rows.unreadable) > 10 else ""
+    hint = "a dialogue is a `messages` or `text` column of role and content, user first, in turn"
+    raise DataError(f"nothing in {work.source.folder} could be read:\n{shown}{more}", hint)
+
+
+def _find_similar(work: Workplace, rows: Rows) -> Similar:
+    index = _open_index(work, rows)
+    pairs = index.pairs(index.settings.split_threshold)
+    neighbours = Neighbours.of(
+        rows.ids_apart(), index.representatives(), Pairs(pairs.left, pairs.right, pairs.similarity)
+    )
+    clusters = label_clusters(neighbours, work.settings.duplicates.threshold)
+    large = find_large_cluster(neighbours, clusters, work.settings.duplicates.max_cluster_share)
+    return Similar(index, pairs, neighbours, clusters, large)
+
+
+def _open_index(work: Workplace, rows: Rows) -> DuplicateIndex:
+    """The kept index, with the rows that it does not know yet added.
+
+    It knows measured files by name; where those that it knows are not the first of today's, it is made anew.
+    """
+    folder = work.cache / "index"
+    covers = folder / "covers.json"
+    names = [file.path.stem for file in rows.files]
+    known = _read_covers(covers)
+    if known != names[: len(known)]:
+        shutil.rmtree(folder, ignore_errors=True)
+        known = []
+    index = DuplicateIndex.open(folder, work.settings.index_settings)
+    if index.rows != sum(file.rows for file in rows.files[: len(known)]):
+        shutil.rmtree(folder, ignore_errors=True)
+        known, index = [], DuplicateIndex.open(folder, work.settings.index_settings)
+    if len(known) < len(names):
+        covers.unlink(missing_ok=True)
+        index.add(_list_folded(rows.files[len(known) :]))
+        index.save()
+        covers.write_text(json.dumps(names), encoding="utf-8")
+    return index
+
+
+def _read_covers(path: Path) -> list[str]:
+    try:
+        names: list[str] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return []
+    return names
+
+
+def _list_folded(files: tuple[MeasuredFile, ...]) -> Iterator[pa.Array]:
+    return (batch.column("folded") for _, batch in scan(files, ["folded"]))
+
+
+def _find(work: Workplace, rows: Rows, neighbours: Neighbours, reviews: Reviews) -> Findings:
+    findings = decide_findings(rows.files, work.settings.filters)
+    if work.settings.opening.enabled:
+        eligible = rows.is_readable & ~findings.dropped(len(rows))
+        findings += _find_overused(work, rows, neighbours, _rank(rows, findings, reviews), eligible)
+    return findings + _list_human(rows, reviews)
+
+
+def _find_overused(
+    work: Workplace, rows: Rows, neighbours: Neighbours, rank: Rank, eligible: Mask
+) -> Iterator[tuple[int, Finding]]:
+    order = rank.order(neighbours)
+    order = order[eligible[order]]
+    topics = rows.column("topic")
+    limit = work.settings.opening.overused
+    for message, lines in enumerate(_list_openings(rows)):
+        for row, seen in find_overused(topics, lines, work.settings.opening, order.tolist()).items():
+            if (judged := limit.judge(seen.score)) is not None:
+                place = (message, None, None)
+                yield row, Finding(OPENING, "overused", *place, seen.evidence, seen.score, judged[1], judged[0])
+
+
+def _list_openings(rows: Rows) -> tuple[list[str], list[str]]:
+    """The folded first line, and the persona's first, of every row."""
+    firsts: list[str] = []
+    seconds: list[str] = []
+    for _, batch in scan(rows.files, ["folded"]):
+        for turns in batch.column("folded").to_pylist():
+            firsts.append(turns[0])
+            seconds.append(turns[1])
+    return firsts, seconds
+
+
+def _list_human(rows: Rows, reviews: Reviews) -> Iterator[tuple[int, Finding]]:
+    for row, review in _list_reviewed(rows, reviews):
+        if review.verdict == "flag":
+            told = " · ".join(part for part in (review.reason, review.note) if part) or "검수자가 표시했어요"
+            yield row, Finding(HUMAN, review.reason or "flag", review.turn, None, None, told, 1.0, 1.0, "drop")
+
+
+def _list_reviewed(rows: Rows, reviews: Reviews) -> Iterator[tuple[int, Review]]:
+    if reviews.by_id:
+        number = {id_: row for row, id_ in enumerate(rows.ids) if rows.is_readable[row]}
+        for id_, review in reviews.by_id.items():
+            if id_ in number:
+                yield number[id_], review
+
+
+def _rank(rows: Rows, findings: Findings, reviews: Reviews) -> Rank:
+    reviewed = _mark(rows, reviews, ("accept", "edit"))
+    scores = np.full(len(rows), np.nan)
+    return Rank(reviewed, scores, findings.count_notes(len(rows)), rows.numbers("characters"))
+
+
+def _mark(rows: Rows, reviews: Reviews, verdicts: tuple[str, ...]) -> Mask:
+    mask = np.zeros(len(rows), dtype=np.bool_)
+    mask[[row for row, review in _list_reviewed(rows, reviews) if review.verdict in verdicts]] = True
+    return mask
+
+
+def _judge(work: Workplace, rows: Rows, neighbours: Neighbours, findings: Findings, reviews: Reviews) -> Judged:
+    """What a person accepted stays in whatever a filter says; what one flagged is out with all that resembles it."""
+    rank = _rank(rows, findings, reviews)
+    eligible = rows.is_readable & (rank.reviewed | ~findings.dropped(len(rows)))
+    banned = _mark(rows, reviews, ("flag",))
+    waiting = _draw_waiting(rows, work.review_share) & ~rank.reviewed
+    strata = Strata(rows.column("topic"), rows.column("persona"))
+    return Judged(neighbours, strata, rank, eligible, banned, waiting)
+
+
+def _draw_waiting(rows: Rows, share: float) -> Mask:
+    """A share of the rows that follows from their ids alone, so that the same ones wait at every call."""
+    if share <= 0:
+        return np.zeros(len(rows), dtype=np.bool_)
+    digests = (hashlib.blake2b(f"review/{id_}".encode(), digest_size=4).digest() for id_ in rows.ids)
+    draws = np.fromiter((int.from_bytes(each) for each in digests), np.int64, len(rows))
+    return draws < share * 2**32
+
+
+def list_edits(rows: Rows, reviews: Reviews) -> Mapping[int, tuple[Message, ...]]:
+    """Row → the turns that take the place of its own."""
+    return {
+        row: tuple(Message(each.role, each.content) for each in review.messages or ())
+        for row, review in _list_reviewed(rows, reviews)
+        if review.verdict == "edit"
+    }

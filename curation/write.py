@@ -1,0 +1,140 @@
+"""Write an examined data set into a folder: splits, findings, clusters, decisions, report, dataset card."""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from curation.duplicates.report import recall_curve, sample_pairs
+from curation.examination import Examination, list_edits
+from curation.outputs import list_unreadable, write_splits
+from curation.report.build import build_report
+from curation.report.card import render_card
+from curation.report.input import Bands, Leakage, Pair, ReportInput
+from curation.report.page import render_report
+from curation.settlement import Status
+from curation.tables import list_clusters, list_decisions
+from datagen.ledger import Ledger
+from datagen.record import Dialogue
+
+PAIRS_SHOWN = 40
+_VERSIONS = ("damhwa", "kiwipiepy", "rensa", "pyarrow", "scikit-learn")
+
+
+def write_curated(examination: Examination, folder: Path, baseline: Sequence[Dialogue] | None) -> dict[str, int]:
+    """Write everything, and return split → number of dialogues. `baseline`: of a plain prompt, for the report."""
+    rows, settlement = examination.rows, examination.settlement
+    published = settlement.split.copy()
+    published[settlement.status != Status.ACCEPTED] = -1
+    counts = write_splits(folder, rows, published, list_edits(rows, examination.reviews))
+    tables = {
+        "findings": examination.findings.to_table(rows.ids, rows.is_readable),
+        "clusters": list_clusters(examination),
+        "decisions": list_decisions(examination),
+        "unreadable": list_unreadable(rows.unreadable),
+    }
+    for name, table in tables.items():
+        pq.write_table(table, folder / f"{name}.parquet", compression="zstd")
+    report = build_report(_gather(examination, tables, baseline))
+    text = json.dumps(report, ensure_ascii=False, indent=1)
+    (folder / "report.json").write_text(text, encoding="utf-8")
+    (folder / "report.html").write_text(render_report(report), encoding="utf-8")
+    (folder / "README.md").write_text(render_card(report, None), encoding="utf-8")
+    return counts
+
+
+def _gather(
+    examination: Examination, tables: Mapping[str, pa.Table], baseline: Sequence[Dialogue] | None
+) -> ReportInput:
+    work, rows = examination.work, examination.rows
+    number = {id_: row for row, id_ in enumerate(rows.ids) if rows.is_readable[row]}
+
+    def load(ids: Sequence[str]) -> list[Dialogue]:
+        return rows.load([number[each] for each in ids])
+
+    rejected, drafts = _read_ledger(work.folder)
+    return ReportInput(
+        dataset=work.source.dataset,
+        source=str(work.folder),
+        quotas=work.source.quotas,
+        decisions=tables["decisions"],
+        findings=tables["findings"],
+        clusters=tables["clusters"],
+        load=load,
+        persona_levels={each.id: each.speech_level for each in work.source.personas.values()},
+        leakage=_describe_leakage(examination),
+        bands=_describe_bands(examination),
+        rejected=rejected,
+        drafts=drafts,
+        baseline=baseline,
+        settings_text=work.settings.to_yaml(),
+        created_at=datetime.now(UTC),
+        versions={name: version(name) for name in _VERSIONS},
+        reviews=_count_reviews(examination),
+    )
+
+
+def _read_ledger(folder: Path) -> tuple[dict[str, dict[str, int]], dict[str, dict[str, float | None]]]:
+    """What was rejected before it became a dialogue, and what was paid, by topic; empty where there is no ledger."""
+    if not (folder / "ledger.db").is_file():
+        return {}, {}
+    ledger = Ledger.open_to_read(folder / "ledger.db")
+    try:
+        tallies = ledger.tallies()
+        drafts: dict[str, dict[str, float | None]] = {
+            topic: {
+                "drafts": each.accepted + each.rejected,
+                "cost_usd": None if each.unpriced else each.cost_usd,
+                "tokens": each.prompt_tokens + each.completion_tokens,
+            }
+            for topic, each in tallies.items()
+        }
+        return ledger.rejections(), drafts
+    finally:
+        ledger.close()
+
+
+def _describe_leakage(examination: Examination) -> Leakage:
+    leakage, rows = examination.leakage, examination.rows
+    pair = (rows.ids[leakage.rows[0]], rows.ids[leakage.rows[1]]) if leakage.rows else None
+    threshold = examination.work.settings.splits.threshold
+    return {
+        "highest": leakage.highest,
+        "threshold": threshold,
+        "pair": pair,
+        "compared": len(examination.similar.pairs),
+    }
+
+
+def _describe_bands(examination: Examination) -> Bands:
+    similar, rows, duplicates = examination.similar, examination.rows, examination.work.settings.duplicates
+    bands = similar.index.bands
+    shown = sample_pairs(similar.pairs, duplicates.threshold, PAIRS_SHOWN, seed=0)
+    pairs: list[Pair] = [
+        {"left": rows.ids[left], "right": rows.ids[right], "similarity": similarity}
+        for left, right, similarity in shown
+        if rows.is_readable[left] and rows.is_readable[right]
+    ]
+    return {
+        "bands": bands.bands,
+        "rows": bands.rows,
+        "threshold": duplicates.threshold,
+        "curve": recall_curve(bands),
+        "pairs": pairs,
+    }
+
+
+def _count_reviews(examination: Examination) -> dict[str, int] | None:
+    verdicts = [review.verdict for review in examination.reviews.by_id.values()]
+    if not verdicts:
+        return None
+    return {
+        "reviewed": len(verdicts),
+        "accepted": verdicts.count("accept"),
+        "flagged": verdicts.count("flag"),
+        "edited": verdicts.count("edit"),
+    }
