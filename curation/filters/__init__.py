@@ -3,6 +3,13 @@
 from typing import Any
 
 from curation.filter import Filter
-from curation.filters import emoji, language, personal_data, script, stage_direction
+from curation.filters import emoji, language, personal_data, repetition, script, stage_direction
 
-FILTERS: tuple[Filter[Any], ...] = (emoji.FILTER, stage_direction.FILTER, script.FILTER, personal_data.FILTER, language.FILTER)
+FILTERS: tuple[Filter[Any], ...] = (
+    emoji.FILTER,
+    stage_direction.FILTER,
+    script.FILTER,
+    personal_data.FILTER,
+    language.FILTER,
+    repetition.FILTER,
+)
