@@ -16,7 +16,7 @@ _TOKEN = re.compile(r"\S+")
 _LEAST_TIMES = 6
 _WIDEST_UNIT = 4
 _PHRASE_WORDS = 4
-_PHRASE_LETTERS = 12
+_PHRASE_LETTERS = 8
 _PHRASE_TIMES = 3
 
 
@@ -78,7 +78,7 @@ def _find_longest_run(flags: list[bool]) -> tuple[int, int]:
 
 
 def find_phrase(turns: list[list[str]]) -> Phrase | None:
-    """Phrases of 4 words and 12 letters that the turns hold three times and more; None where there is none."""
+    """Phrases of 4 words and 8 letters that the turns hold three times and more; None where there is none."""
     grams = [(turn, index) for turn, words in enumerate(turns) for index in range(len(words) - _PHRASE_WORDS + 1)]
     keys = [tuple(turns[turn][index : index + _PHRASE_WORDS]) for turn, index in grams]
     often = {

@@ -28,7 +28,7 @@ class Settings(FilterSettings):
     repeated_turns: AtLeast = AtLeast(drop=0.5, note=0.34)
     """The persona's turns that it has given before, 0..1, reported from two repeats on. Default: "응." every time."""
     repeated_phrase: AtLeast = AtLeast(drop=0.3, note=0.1)
-    """The persona's words that belong to repeats of a phrase of 4 words and 12 letters, said three times and more,
+    """The persona's words that belong to repeats of a phrase of 4 words and 8 letters, said three times and more,
     0..1. Default: a refrain stays below."""
     letter_loop: AtLeast = AtLeast(drop=20, note=12)
     """How often a letter stands in a row, reported from 10 on; laughter and signs apart. Default: a scream in chat
