@@ -30,6 +30,8 @@ from datagen.tally import Tally
 if TYPE_CHECKING:  # openai takes a second to import
     from datagen.generate import Gate
 
+OFFLINE_SLIPS = '{"slip": 0.08}'
+"""The simulator slips as models do where curation looks on, or there would be nothing to see."""
 MAX_SURPLUS_SHARE = 0.03
 """Share of a quota that may be asked for beyond what is missing, where curation drops some of what comes back."""
 
@@ -73,7 +75,8 @@ def open_run(spec: str, folder: Path, options: ProviderOptions, is_curated: bool
         if options.offline:
             if options.base_urls:
                 raise UsageError("--offline and --base-url exclude each other", "leave one of them out")
-            access = Access((stack.enter_context(run_simulator()),), "none")
+            faults = OFFLINE_SLIPS if is_curated else "{}"
+            access = Access((stack.enter_context(run_simulator(faults)),), "none")
         else:
             access = find_access(settings, options)
         prices = load_prices(loaded.path)

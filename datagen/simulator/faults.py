@@ -35,6 +35,8 @@ class Faults(BaseModel):
     malformed: float = Share
     """The reply is no whole dialogue, in one of the ways of `MALFORMED`."""
     refusal: float = Share
+    slip: float = Share
+    """The dialogue is whole, but something in it is not as it should be, in one of the ways of `slips.SLIPS`."""
     dressed: float = Field(0.15, ge=0, le=1)
     """The labels are bold, full-width, indented or fenced, as models write them: still a whole dialogue."""
     rpm: int | None = Field(None, ge=1)

@@ -20,9 +20,11 @@ from typing import Any
 from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
+from datagen.record import Message
 from datagen.simulator.compose import Request, compose
 from datagen.simulator.faults import REFUSALS, Draft, Faults, dress, spoil
 from datagen.simulator.grammar import read_all_grammars
+from datagen.simulator.slips import Slip, draw_slip
 from datagen.transcript import render_transcript
 
 MODEL = "damhwa-simulator"
@@ -64,6 +66,8 @@ class Simulator:
     first_request_at: float | None = None
     """Unix time in seconds."""
     _seen: Counter[bytes] = field(default_factory=Counter)
+    _composed: dict[str, tuple[Message, ...]] = field(default_factory=dict)
+    """Topic → the last dialogue about it."""
     _not_before: dict[bytes, float] = field(default_factory=dict)
     _in_flight: int = 0
     _allowance: float | None = None
@@ -129,6 +133,10 @@ class Simulator:
             return _Reply(messages[-1].content, "stop")
         if fault == "malformed":
             return _Reply(*spoil(Draft(messages, self.exchanges, rng)))
+        if rng.random() < self.faults.slip:
+            name, messages = draw_slip(Slip(messages, wanted, rng, self._composed.get(wanted.topic)))
+            self.counts[f"slip {name}"] += 1
+        self._composed[wanted.topic] = messages
         text = render_transcript(messages)
         return _Reply(dress(text, rng) if rng.random() < self.faults.dressed else text, "stop")
 

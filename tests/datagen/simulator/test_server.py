@@ -15,9 +15,10 @@ from datagen.simulator.compose import Request, choose_particle, compose, near_du
 from datagen.simulator.faults import MALFORMED, Draft
 from datagen.simulator.grammar import GRAMMAR_DIR, read_grammar
 from datagen.simulator.server import Simulator, read_prompt
+from datagen.simulator.slips import SLIPS, Slip
 from datagen.spec import LoadedSpec
 from datagen.spec_file import load_spec
-from datagen.transcript import Rejection, Transcript, parse_transcript
+from datagen.transcript import Rejection, Transcript, parse_transcript, render_transcript
 
 StartSimulator = Callable[..., tuple[str, Simulator]]
 
@@ -151,3 +152,24 @@ def test_at_most_two_percent_of_the_demo_are_near_duplicates() -> None:
         assert max(firsts.values()) <= max(3, 0.02 * topic.quota), (topic.name, firsts.most_common(2))
     assert len(dialogues) == 890
     assert near_duplicate_share(dialogues) <= 0.02
+
+
+@pytest.mark.parametrize("name", sorted(SLIPS))
+def test_a_slip_changes_a_dialogue_that_stays_whole(name: str) -> None:
+    request = Request(topic="일상 대화", exchanges=3, speech_level="banmal")
+    rng = random.Random(7)
+    messages, before = compose(request, rng), compose(request, rng)
+    slipped = SLIPS[name](Slip(messages, request, rng, before))
+    assert slipped not in (messages, before)
+    result = parse_transcript(render_transcript(slipped), (2, 5))
+    assert isinstance(result, Transcript)
+    assert result.messages == slipped
+
+
+def test_the_simulator_slips_as_often_as_it_is_told(start_simulator: StartSimulator) -> None:
+    url, simulator = start_simulator(slip=1.0)
+    with open_client(url) as client:
+        messages = ask_for_three(load_spec("exa-data"))
+        for _ in range(5):
+            client.chat.completions.create(model="any", messages=messages)
+    assert sum(count for name, count in simulator.counts.items() if name.startswith("slip ")) == 5
