@@ -8,10 +8,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from curation.outputs import SPLITS
 from datagen.errors import DataError, UsageError
 from datagen.record import Message
 
-SPLITS = ("train", "validation", "test")
 SIMULATOR = "damhwa-simulator"
 """The provider of rows that the offline simulator made: for trying things out, never to be taken for real data."""
 

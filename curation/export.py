@@ -14,10 +14,11 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from curation.curated_set import SPLITS, CuratedRow, CuratedSet, open_curated
+from curation.curated_set import CuratedRow, CuratedSet, open_curated
 from curation.export_card import Card, read_front_matter, render_card
-from curation.export_files import CARD, MANIFEST, Table, WrittenFile, check_replaceable, replace_folder, write_table
+from curation.export_files import CARD, MANIFEST, Table, WrittenFile, check_replaceable, write_table
 from curation.export_formats import FORMAT_NAMES, PREFERENCES, ROW_FORMATS, ExportedDialogue, Row, RowFormat
+from curation.outputs import SPLITS, recover_folder, replace_folder
 from curation.preferences import (
     DPO_SCHEMA,
     KTO_SCHEMA,
@@ -71,6 +72,7 @@ def export(
     a system prompt, or an `out` that holds something else; DataError for files that cannot be read or written.
     """
     check_format(format_)
+    recover_folder(out)
     check_replaceable(out)
     if not sources:
         raise UsageError("there is nothing to export", "give at least one run")
@@ -188,10 +190,12 @@ def _write_about(folder: Path, summary: ExportSummary, curated: Sequence[Curated
     if not summary.files:
         raise DataError("the export would be empty", "there is nothing of this kind in the run yet")
     origins = [{"dataset": each.read_dataset(), "dialogues": each.counts} for each in curated]
+    is_simulated = any(each.is_simulated() for each in curated)
     about = {
         "format": summary.format,
         "fingerprint": summary.fingerprint,
         "with_system_prompt": with_system,
+        "simulated": is_simulated,
         "rows": summary.counts,
         "sources": origins,
         "files": [asdict(file) for file in summary.files],
@@ -203,7 +207,7 @@ def _write_about(folder: Path, summary: ExportSummary, curated: Sequence[Curated
         format=summary.format,
         datasets=tuple(str(each["dataset"]) for each in origins),
         counts=summary.counts,
-        is_simulated=any(each.is_simulated() for each in curated),
+        is_simulated=is_simulated,
         fingerprint=summary.fingerprint,
         front_matter=read_front_matter(curated[0].folder / CARD),
     )

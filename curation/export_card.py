@@ -8,6 +8,8 @@ from pathlib import Path
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from curation.curated_set import SIMULATOR
+
 _TAKEN_OVER = ("license", "language", "pretty_name", "task_categories", "tags")
 """What an export says of itself in the words of the curated folder's card."""
 
@@ -44,8 +46,8 @@ def render_card(card: Card) -> str:
     lines = ["---", f"{_dump(header | {'configs': _list_configs(card)})}---", "", f"# {title}", ""]
     if card.is_simulated:
         lines += [
-            "> **Made by Damhwa's offline simulator, not by a language model.** For trying the pipeline out; do not "
-            "train on it and do not publish it as data.",
+            f"> **Made by Damhwa's offline simulator (`{SIMULATOR}`), not by a language model.** For trying the "
+            "pipeline out; do not train on it and do not publish it as data.",
             "",
         ]
     lines += [

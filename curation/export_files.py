@@ -1,10 +1,8 @@
-"""Exported tables on disk: each as JSONL and as Parquet, in a folder that is replaced as a whole or not at all."""
+"""Exported tables on disk: each as JSONL and as Parquet, and what may be replaced by them."""
 
 import hashlib
 import json
-import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -13,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from curation.export_formats import Row
-from datagen.errors import DataError, UsageError
+from datagen.errors import UsageError
 
 MANIFEST = "export.json"
 """What tells a folder of ours from any other."""
@@ -69,34 +67,6 @@ def _describe(folder: Path, path: Path, rows: int) -> WrittenFile:
     return WrittenFile(path.relative_to(folder).as_posix(), rows, path.stat().st_size, digest)
 
 
-@contextmanager
-def replace_folder(out: Path) -> Iterator[Path]:
-    """A new folder to write into, which takes the place of `out` when the block ends well, and vanishes otherwise.
-
-    Raises UsageError where `out` holds something that is not an earlier export; DataError where the disk fails.
-    """
-    out = out.absolute()
-    check_replaceable(out)
-    writing, old = (out.with_name(f".{out.name}.{what}") for what in ("writing", "old"))
-    try:
-        if old.exists() and not out.exists():  # a crash between the two renames below
-            old.rename(out)
-        _remove(writing)
-        writing.mkdir(parents=True)
-        yield writing
-        _remove(old)
-        if out.exists():
-            out.rename(old)
-        writing.rename(out)
-        _remove(old)
-    except OSError as exc:
-        raise DataError(
-            f"{out} could not be written: {exc.strerror or exc}", "check free space and permissions"
-        ) from exc
-    finally:
-        shutil.rmtree(writing, ignore_errors=True)
-
-
 def check_replaceable(out: Path) -> None:
     """Raise UsageError unless `out` is new, empty, or an earlier export with nothing of others in it."""
     hint = "give a new folder with -o"
@@ -121,8 +91,3 @@ def _list_known(manifest: Path) -> set[str] | None:
         return {MANIFEST, CARD, *(str(each["path"]) for each in files)}
     except (OSError, ValueError, LookupError, TypeError):
         return None
-
-
-def _remove(folder: Path) -> None:
-    if folder.exists():
-        shutil.rmtree(folder)

@@ -17,8 +17,9 @@ from typing import TypeGuard
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from curation.curated_set import SPLITS, CuratedSet
+from curation.curated_set import CuratedSet
 from curation.export_formats import MESSAGE_LIST, Row, list_messages
+from curation.outputs import SPLITS
 from curation.reviews import Review
 from datagen.errors import DataError
 from datagen.record import Dialogue, Message

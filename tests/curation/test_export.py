@@ -9,8 +9,9 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from curation.curated_set import SPLITS, open_curated
+from curation.curated_set import open_curated
 from curation.export import ExportSource, ExportSummary, export
+from curation.outputs import SPLITS
 from curation.subject import PersonaSheet
 from datagen.errors import DataError, UsageError
 from datagen.record import Dialogue
@@ -164,8 +165,8 @@ def test_a_torn_shard_leaves_the_earlier_export_as_it_was(run: Path, tmp_path: P
 
 def test_an_export_that_a_crash_left_aside_comes_back(run: Path, tmp_path: Path) -> None:
     _export(run, tmp_path / "out")
-    (tmp_path / "out").rename(tmp_path / ".out.old")
-    (tmp_path / ".out.writing").mkdir()
+    (tmp_path / "out").rename(tmp_path / ".out-old")
+    (tmp_path / ".out-new").mkdir()
     with pytest.raises(UsageError, match="is not known"):
         export([ExportSource(run)], tmp_path / "out", "messages", with_system_prompt=True)
     assert (tmp_path / "out" / "train.jsonl").is_file()

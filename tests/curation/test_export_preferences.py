@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from curation.curated_set import SPLITS
 from curation.export import ExportSource, ExportSummary, export
+from curation.outputs import SPLITS
 from curation.preferences import draw_split, find_rewritten
 from curation.reviews import Review, ReviewedMessage
 from curation.subject import PersonaSheet
