@@ -3,7 +3,7 @@
 from typing import Any
 
 from curation.filter import Filter
-from curation.filters import emoji, language, personal_data, repetition, script, stage_direction
+from curation.filters import emoji, language, length, personal_data, repetition, script, stage_direction
 
 FILTERS: tuple[Filter[Any], ...] = (
     emoji.FILTER,
@@ -12,4 +12,5 @@ FILTERS: tuple[Filter[Any], ...] = (
     personal_data.FILTER,
     language.FILTER,
     repetition.FILTER,
+    length.FILTER,
 )
