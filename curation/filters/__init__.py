@@ -3,11 +3,12 @@
 from typing import Any
 
 from curation.filter import Filter
-from curation.filters import emoji, language, length, personal_data, repetition, script, stage_direction
+from curation.filters import emoji, label_leak, language, length, personal_data, repetition, script, stage_direction
 
 FILTERS: tuple[Filter[Any], ...] = (
     emoji.FILTER,
     stage_direction.FILTER,
+    label_leak.FILTER,
     script.FILTER,
     personal_data.FILTER,
     language.FILTER,

@@ -7,11 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curation.filter import Filter, decide
-from curation.filters import emoji, stage_direction
+from curation.filters import emoji, label_leak, stage_direction
 from curation.subject import PersonaSheet, Subject
 from datagen.record import Message, Role, clean_text
 
-MARKS: tuple[Filter[Any], ...] = (emoji.FILTER, stage_direction.FILTER)
+MARKS: tuple[Filter[Any], ...] = (emoji.FILTER, stage_direction.FILTER, label_leak.FILTER)
 EXA = PersonaSheet("exa", "엑사", "banmal", system_prompt="정식 이름은 엑사걸(EXAGIRL)이다.")
 PIECES = (
     *("*", "**", "***", "*웃으며*", "{유저}", "{이름}", "은(는)", "너를", "네 손", "지수야", "민준아,", "씨"),
