@@ -1,0 +1,118 @@
+"""From candidates to pairs: hopeless ones are refused by sketch, the others measured on their grams.
+
+A band hit is never an edge. What is kept is kept for its true similarity.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from curation.duplicates.grams import Int64s
+from curation.duplicates.overlap import (
+    Float64s,
+    count_by_turn,
+    count_shared,
+    count_shared_by_turn,
+    iterate_pair_blocks,
+    to_containment,
+    to_jaccard,
+)
+from curation.duplicates.pairs import Measured, pack
+from curation.duplicates.segment import Members
+from curation.duplicates.settings import DuplicateSettings
+
+_DEVIATIONS = 4.0
+"""A pair at the threshold is refused by its sketch with probability 3 in 100,000 (the normal tail at 4)."""
+_SKETCHES_PER_BLOCK = 1 << 16
+_LEAST_TURNS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class GramMeasure:
+    """Pairs by their grams: Jaccard similarity at or above the looser threshold."""
+
+    members: Members
+    settings: DuplicateSettings
+
+    def find(self, left: Int64s, right: Int64s) -> Measured:
+        """Those of the candidates that are pairs; ascending and unique if the candidates are."""
+        threshold = self.settings.split_threshold
+        sizes = self.members.gram_counts
+        a, b = sizes[left], sizes[right]
+        is_hopeful = np.minimum(a, b) >= threshold * np.maximum(a, b)
+        left, right = left[is_hopeful], right[is_hopeful]
+        is_hopeful = resemble(self.members, left, right, threshold)
+        left, right = left[is_hopeful], right[is_hopeful]
+        jaccard, containment = compare_grams(self.members, left, right)
+        is_pair = jaccard >= threshold
+        left, right, jaccard, containment = left[is_pair], right[is_pair], jaccard[is_pair], containment[is_pair]
+        containment[containment < self.settings.containment] = 0
+        is_loose = np.flatnonzero((jaccard < self.settings.threshold) & (containment == 0))
+        containment[is_loose] = measure_turns(self.members, left[is_loose], right[is_loose], self.settings)
+        return Measured(pack(left, right), jaccard, containment)
+
+
+@dataclass(frozen=True, slots=True)
+class TurnMeasure:
+    """Pairs by containment: one dialogue cut short, or all but a turn or two the same."""
+
+    members: Members
+    settings: DuplicateSettings
+
+    def find(self, left: Int64s, right: Int64s) -> Measured:
+        """Those of the candidates that are pairs; ascending and unique if the candidates are."""
+        jaccard, containment = compare_grams(self.members, left, right)
+        containment[containment < self.settings.containment] = 0
+        is_open = np.flatnonzero(containment == 0)
+        containment[is_open] = measure_turns(self.members, left[is_open], right[is_open], self.settings)
+        return Measured(pack(left, right), jaccard, containment).select(containment > 0)
+
+
+def compare_grams(members: Members, left: Int64s, right: Int64s) -> tuple[Float64s, Float64s]:
+    """Jaccard similarity and containment of each pair, as counted."""
+    sizes = members.gram_counts
+    a, b = sizes[left], sizes[right]
+    shared = np.zeros(len(left), np.int64)
+    for block in iterate_pair_blocks(a + b):
+        grams = members.take_grams(left[block]), members.take_grams(right[block])
+        shared[block] = count_shared(grams[0].sets, grams[1].sets)
+    return to_jaccard(shared, a, b), to_containment(shared, a, b)
+
+
+def measure_turns(members: Members, left: Int64s, right: Int64s, settings: DuplicateSettings) -> Float64s:
+    """The share of the smaller dialogue's long turns that the larger contains; 0 below `turn_containment`.
+
+    A turn is long by the grams that do not stand in a turn before it.
+    """
+    sizes = members.gram_counts
+    is_left_smaller = np.where(
+        sizes[left] == sizes[right], members.priorities[left] <= members.priorities[right], sizes[left] < sizes[right]
+    )
+    small, large = np.where(is_left_smaller, left, right), np.where(is_left_smaller, right, left)
+    containment = np.zeros(len(left))
+    least = max(1, settings.turn_length - settings.n + 1)
+    for block in iterate_pair_blocks((sizes[left] + sizes[right]) * 4):
+        grams = members.take_grams(small[block])
+        turns = int(grams.turns.max(initial=0)) + 1
+        own = count_by_turn(grams.sets.lengths, grams.turns, turns)
+        shared = count_shared_by_turn(grams, members.take_grams(large[block]).sets, turns)
+        is_long = own >= least
+        contained = (is_long & (shared >= settings.turn_overlap * own)).sum(axis=1)
+        share = contained / np.maximum(is_long.sum(axis=1), 1)
+        containment[block] = np.where((contained >= _LEAST_TURNS) & (share >= settings.turn_containment), share, 0)
+    return containment
+
+
+def resemble(members: Members, left: Int64s, right: Int64s, threshold: float) -> npt.NDArray[np.bool_]:
+    """False where the sketches agree in far fewer minima than a pair at the threshold would."""
+    is_hopeful = np.ones(len(left), np.bool_)
+    for start in range(0, len(left), _SKETCHES_PER_BLOCK):
+        block = slice(start, start + _SKETCHES_PER_BLOCK)
+        sketches = members.take_sketches(left[block]), members.take_sketches(right[block])
+        agreed = (sketches[0] == sketches[1]).view(np.uint64)
+        size = sketches[0].shape[1]
+        least = threshold * size - _DEVIATIONS * math.sqrt(threshold * (1 - threshold) * size)
+        is_hopeful[block] = np.bitwise_count(agreed).sum(axis=1) >= least
+    return is_hopeful
