@@ -38,17 +38,16 @@ def build_report(data: ReportInput) -> Report:
     topics = figures.tell_topics(data)
     accepted = data.decisions.filter(pc.equal(data.decisions["status"], "accepted"))
     measured = accepted if accepted.num_rows else data.decisions
-    providers = figures.count_values(data.decisions["provider"])
     return Report(
         version=VERSION,
         dataset=data.dataset,
         source=data.source,
         created_at=data.created_at.astimezone(UTC).isoformat(timespec="seconds"),
         versions=dict(data.versions),
-        providers=_keep_most(providers),
+        providers=_keep_most(figures.count_values(data.decisions["provider"])),
         models=_keep_most(figures.count_values(data.decisions["model"])),
         personas=_keep_most(figures.count_values(data.decisions["persona"])),
-        simulated=providers.get(figures.SIMULATOR, 0),
+        simulated=pc.sum(pc.equal(measured["provider"], figures.SIMULATOR)).as_py() or 0,
         headline=figures.tell_headline(data, topics),
         topics=topics,
         splits=figures.tell_splits(data.decisions),
@@ -145,17 +144,14 @@ def _first_line(dialogue: Dialogue) -> str:
 
 
 def _tell_duplicates(data: ReportInput, pairs: list[ShownPair]) -> Duplicates:
-    sizes = pc.value_counts(data.clusters["cluster"])
-    largest = (
-        max((each["counts"].as_py() for each in sizes), default=0)
-        if len(sizes) < 2
-        else pc.max(sizes.field("counts")).as_py()
-    )
+    sizes = pc.value_counts(data.clusters["cluster"]).field("counts")
+    largest = pc.max(sizes).as_py() or 0
     total = data.decisions.num_rows
-    counts = np.histogram(_to_floats(data.clusters["similarity"]), np.linspace(0, 1, 51))[0]
+    others = data.clusters.filter(pc.not_equal(data.clusters["id"], data.clusters["keeper"]))
+    counts = np.histogram(_to_floats(others["similarity"]), np.linspace(0, 1, 51))[0]
     return Duplicates(
         removed=pc.sum(pc.equal(data.decisions["status"], "duplicate")).as_py() or 0,
-        kinds=figures.count_values(data.clusters["kind"]),
+        kinds=figures.count_values(others["kind"]),
         largest=largest,
         largest_share=round(largest / total, 4) if total else 0.0,
         bands=data.bands["bands"],

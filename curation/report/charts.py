@@ -4,11 +4,12 @@
 page's script puts them in and draws again when theme or language change.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Any, NotRequired, TypedDict
 
 from curation.report.document import Counts, Distribution, Duplicates, Map, Report, TopicRow
+from curation.report.figures import round_up
 
 Json = dict[str, Any]
 """A part of a plotly figure: plotly's own format, which it checks itself."""
@@ -52,11 +53,11 @@ def draw_all(report: Report) -> dict[str, Chart]:
     passed = [row["spending"]["passed"] for row in topics]
     costs = [row["spending"]["cost_per_accepted_usd"] for row in topics]
     if any(value is not None for value in passed):
-        charts["yield"] = _draw_dots(topics, passed, overall["passed"], ".0%", "passed")
+        charts["yield"] = _draw_dots(topics, passed, overall["passed"], ".0%", "accepted")
     if any(costs):
         charts["cost"] = _draw_dots(topics, costs, overall["cost_per_accepted_usd"], "$.4~f", "duplicate")
     for name in ("characters", "turns"):
-        if (distribution := report[name]) is not None:  # type: ignore[literal-required]
+        if (distribution := report[name]) is not None:
             charts[name] = draw_histogram(distribution, name)
     if report["duplicates"]["curve"]:
         charts["recall"] = draw_recall(report["duplicates"])
@@ -188,7 +189,7 @@ def draw_histogram(distribution: Distribution, name: str) -> Chart:
         axis |= {"tickvals": [at - 0.5 for at in range(0, len(bins), step)], "ticktext": edges[::step]}
     layout: Json = {
         "xaxis": {**axis, "title": {"text": text(name)}, "tickangle": 0},
-        "yaxis": {"rangemode": "tozero", "nticks": 5, "zeroline": False, "tickformat": ",d"},
+        "yaxis": _count_axis(each["count"] for each in bins),
         "bargap": 0.06 if name == "characters" else 0.4,
         "margin": {"t": 8, "b": 48, "l": 44},
     }
@@ -202,12 +203,19 @@ def label_bin(start: float, end: float | None) -> str:
     return f"{start:,.0f}" if end - start <= 1 else f"{start:,.0f}–{end - 1:,.0f}"
 
 
+def _count_axis(counts: Iterable[int]) -> Json:
+    """An axis of whole numbers in four steps or fewer; left alone, plotly divides three dialogues by two."""
+    step = round_up(max(counts, default=1) / 4)
+    return {"rangemode": "tozero", "dtick": step, "tick0": 0, "zeroline": False, "tickformat": ",d"}
+
+
 def draw_recall(duplicates: Duplicates) -> Chart:
+    most = [each["count"] for each in duplicates["similarities"]]
     bars: Json = {
         "type": "bar",
         "name": text("found"),
         "x": [(each["start"] + (each["end"] or 1)) / 2 for each in duplicates["similarities"]],
-        "y": [each["count"] for each in duplicates["similarities"]],
+        "y": most,
         "width": 0.018,
         "yaxis": "y2",
         "marker": {"color": colour("duplicate"), "opacity": 0.55, "line": {"width": 0}},
@@ -227,7 +235,7 @@ def draw_recall(duplicates: Duplicates) -> Chart:
     layout: Json = {
         "xaxis": {"title": {"text": text("similarity")}, "range": [0, 1.01], "zeroline": False, "nticks": 6},
         "yaxis": {"range": [0, 1.03], "tickformat": ".0%", "zeroline": False, "nticks": 5},
-        "yaxis2": {"overlaying": "y", "side": "right", "showgrid": False, "rangemode": "tozero", "nticks": 4},
+        "yaxis2": {**_count_axis(most), "overlaying": "y", "side": "right", "showgrid": False},
         "shapes": [_draw_line(duplicates["threshold"])],
         "annotations": [note],
         "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
@@ -244,9 +252,8 @@ HUES = 20
 
 def draw_map(drawn: Map) -> Chart:
     """Dots without colours; `groups` tells the script how to part them into traces."""
-    labels = [
-        f"{escape_label(id_)}<br>{escape_label(line)}" for id_, line in zip(drawn["id"], drawn["line"], strict=True)
-    ]
+    named = zip(drawn["id"], drawn["line"], strict=True)
+    labels = [f"{escape_label(id_)}<br>{escape_label(line)}" for id_, line in named]
     dots: Json = {
         "type": "scatter",
         "mode": "markers",
@@ -276,16 +283,10 @@ def _group_dots(drawn: Map) -> dict[str, list[Json]]:
     topics = [number if number < HUES - 1 else -1 for number in drawn["topic"]]
     if len(drawn["topics"]) == HUES:
         topics = drawn["topic"]
-    named: list[tuple[int, Any, str]] = [
-        (number, escape_label(name) or text("no_name"), f"hue{number}")
-        for number, name in enumerate(drawn["topics"][:HUES])
-    ]
+    names = [escape_label(name) or text("no_name") for name in drawn["topics"][:HUES]]
+    named = [(number, name, f"hue{number}") for number, name in enumerate(names)]
     found["topic"] = _part(topics, [*named, (-1, text("map_others"), "hue_rest")])
-    usual = [
-        ("train", text("train"), "hue0"),
-        ("validation", text("validation"), "hue3"),
-        ("test", text("test"), "hue2"),
-    ]
+    usual = [(name, text(name), hue) for name, hue in (("train", "hue0"), ("validation", "hue3"), ("test", "hue2"))]
     others = sorted(set(splits) - {"train", "validation", "test", "no_split"})
     more = [(name, escape_label(name), f"hue{number % HUES}") for number, name in enumerate(others, 4)]
     found["split"] = _part(splits, [("no_split", text("no_split"), "hue_rest"), *usual, *more])

@@ -229,7 +229,7 @@ class ShownPair(TypedDict):
 
 
 class Duplicates(TypedDict):
-    """`largest`: dialogues in the largest cluster. `removed`: dropped for a keeper."""
+    """`removed`: dropped for a keeper. `kinds`, `similarities`: of all but the keepers. `largest`: of a cluster."""
 
     removed: int
     kinds: dict[str, int]
@@ -260,6 +260,7 @@ class Report(TypedDict):
     models: dict[str, int]
     personas: dict[str, int]
     simulated: int
+    """Accepted dialogues that the offline simulator made (all dialogues where none is accepted)."""
     headline: Headline
     topics: list[TopicRow]
     splits: list[SplitRow]

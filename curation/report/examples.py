@@ -48,21 +48,24 @@ def choose_examples(data: ReportInput, seed: int) -> Choice:
     }
     ids = {code: _pick(drops.filter(pc.equal(drops["code"], code)), "rule", generator) for code in totals}
     rejected = data.decisions.filter(pc.is_in(data.decisions["status"], value_set=pa.array(REJECTING)))
+    reasons = pc.fill_null(rejected["reason"], "")
     for row in rejected.group_by("reason").aggregate([([], "count_all")]).to_pylist():
         reason = row["reason"] or ""
         if reason not in totals:
             totals[reason] = row["count_all"]
-            ids[reason] = _pick(rejected.filter(pc.equal(rejected["reason"], row["reason"])), "topic", generator)
+            chosen = rejected.filter(pc.equal(reasons, reason))
+            chosen = chosen.append_column("tenth", pc.round(chosen["similarity"], 1))
+            ids[reason] = _pick(chosen, "tenth", generator)
     ordered = sorted(ids, key=lambda code: (-totals[code], code))[:CODES]
     return Choice({code: ids[code] for code in ordered}, {code: totals[code] for code in ordered})
 
 
 def _pick(rows: pa.Table, kind: str, generator: np.random.Generator) -> list[str]:
-    """Some ids, each time of the kind that was picked least so far."""
+    """Some ids, each time of the kind (a rule, a degree of similarity) that was picked least so far."""
     looked_at = rows.take(generator.permutation(rows.num_rows)[:_LOOKED_AT])
     waiting = dict(zip(looked_at["id"].to_pylist(), looked_at[kind].to_pylist(), strict=True))
     picked: list[str] = []
-    seen: dict[str, int] = {}
+    seen: dict[object, int] = {}
     while waiting and len(picked) < PER_CODE:
         id_ = min(waiting, key=lambda each: seen.get(waiting[each], 0))
         value = waiting.pop(id_)

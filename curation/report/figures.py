@@ -251,7 +251,7 @@ def describe(values: NDArray[np.int64], width: float | None = None) -> Distribut
     median, p95, far = np.percentile(values, [50, 95, 99.5])
     low, high = float(values.min()), float(values.max())
     if width is None:
-        width = _round_up((far - low) / _BINS)
+        width = round_up((far - low) / _BINS)
     first = low // width * width
     edges = first + width * np.arange(int((min(high, far) - first) // width) + 2)
     counts = np.histogram(values, edges)[0]
@@ -269,7 +269,7 @@ def describe(values: NDArray[np.int64], width: float | None = None) -> Distribut
     )
 
 
-def _round_up(width: float) -> float:
+def round_up(width: float) -> float:
     """The next of 1, 2, 5, 10, 20, 50, …"""
     scale: float = 10 ** np.floor(np.log10(max(width, 1)))
     return float(next(step * scale for step in (1, 2, 5, 10) if step * scale >= width))

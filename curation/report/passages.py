@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from itertools import pairwise
 
 from curation.report.document import Excerpt, Quote
 from curation.subject import Utterance
@@ -59,7 +60,7 @@ def _cut(text: str, marks: Sequence[tuple[int, int, str]]) -> Iterable[Piece]:
     edges.update(edge for span in directions for edge in span)
     edges.update(edge for start, end, _ in marks for edge in (start, end))
     ordered = sorted(edge for edge in edges if 0 <= edge <= len(text))
-    for start, end in zip(ordered, ordered[1:], strict=False):
+    for start, end in pairwise(ordered):
         verdicts = {verdict for first, last, verdict in marks if first <= start and end <= last}
         is_direction = any(first <= start and end <= last for first, last in directions)
         yield Piece(text[start:end], is_direction, min(verdicts, default=""))

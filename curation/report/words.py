@@ -64,7 +64,7 @@ WORDS: dict[str, Words] = {
         "{accepted} of {dialogues} dialogues are accepted.",
     ),
     "lead_passed": (
-        "{tried}건을 받아 보아 {share} 정도가 모든 검사를 통과했습니다.",
+        "초안 {tried}건 가운데 {share}가 모든 검사를 통과했습니다.",
         "Of {tried} drafts, {share} passed every check.",
     ),
     "stat_accepted": ("채택한 대화", "Accepted dialogues"),
@@ -82,7 +82,8 @@ WORDS: dict[str, Words] = {
     # quotas
     "quotas": ("주제별 목표와 판정", "Quotas and verdicts by topic"),
     "quotas_lead": (
-        "막대는 주제마다 대화가 어떻게 되었는지를, 세로 눈금은 목표를 나타냅니다. 초록이 눈금에 닿으면 목표를 채운 것입니다.",
+        "막대는 주제마다 대화가 어떻게 되었는지를, 세로 눈금은 목표를 나타냅니다. "
+        "초록이 눈금에 닿으면 목표를 채운 것입니다.",
         "Each bar tells what became of a topic’s dialogues, the upright tick is its quota: "
         "where green reaches the tick, the quota is met.",
     ),
@@ -120,7 +121,8 @@ WORDS: dict[str, Words] = {
         "No pair across the splits resembles each other. Pairs compared: {compared}.",
     ),
     "leak_passed": (
-        "분할이 다른 두 대화의 유사도는 가장 높은 짝도 {highest}에 그쳐 한도 {limit} 아래입니다. 견주어 본 짝은 {compared}쌍입니다.",
+        "분할이 서로 다른 두 대화의 유사도는 가장 높아도 {highest}, 한도 {limit}보다 낮습니다. "
+        "견주어 본 짝은 {compared}쌍입니다.",
         "The most similar two dialogues of different splits reach {highest}, below the limit of {limit}. "
         "Pairs compared: {compared}.",
     ),
@@ -174,13 +176,15 @@ WORDS: dict[str, Words] = {
     # diversity
     "diversity": ("다양성", "Diversity"),
     "diversity_lead": (
-        "대화가 얼마나 서로 다른지를 여러 자로 잽니다. 모두 글의 양에 따라 달라지는 값이어서, 양쪽에서 똑같이 {n}건씩 뽑아 견줍니다.",
+        "대화가 서로 얼마나 다른지 여러 지표로 잽니다. 모두 글의 양에 따라 달라지는 값이어서, "
+        "양쪽에서 똑같이 {n}건씩 뽑아 견줍니다.",
         "How unlike each other the dialogues are, by several measures. All of them depend on the amount of text, "
         "so {n} dialogues of each side are compared.",
     ),
     "diversity_alone": (
-        "대화가 얼마나 서로 다른지를 {n}건을 뽑아 여러 자로 잽니다. 같은 지시문 하나를 되풀이해 만든 대화와 견주려면 "
-        "그 폴더를 --baseline으로 주세요. 모두 글의 양에 따라 달라지는 값이어서 다른 보고서의 숫자와 바로 견줄 수는 없습니다.",
+        "대화 {n}건을 뽑아 서로 얼마나 다른지 여러 지표로 잽니다. 같은 지시문 하나를 되풀이해 만든 대화와 견주려면 "
+        "그 폴더를 --baseline으로 주세요. 모두 글의 양에 따라 달라지는 값이어서, 양이 다른 데이터의 숫자와 "
+        "그대로 견줄 수는 없습니다.",
         "How unlike each other {n} sampled dialogues are, by several measures. To compare with one prompt asked "
         "again and again, give the folder of such dialogues with --baseline. All measures depend on the amount of "
         "text, so they do not compare with another report’s as they stand.",
@@ -217,12 +221,14 @@ WORDS: dict[str, Words] = {
     ),
     "coverage": ("상황과 조건을 얼마나 썼나", "How much of the scenarios was used"),
     "coverage_spec": (
-        "명세에 적힌 값 가운데 채택한 대화에 쓰인 값입니다. 주제마다 따로 세었고, 대화 {n}건에 서로 다른 조합이 {k}가지입니다.",
+        "명세에 적힌 값 가운데 채택한 대화에 쓰인 것을 주제마다 세었습니다. "
+        "대화 {n}건에 서로 다른 조합이 {k}가지입니다.",
         "Values of the spec that accepted dialogues use, counted per topic; {n} dialogues have {k} different "
         "combinations.",
     ),
     "coverage_rows": (
-        "만들어 본 모든 대화에 나온 값 가운데 채택한 대화에 남은 값입니다. 주제마다 따로 세었고, 대화 {n}건에 서로 다른 조합이 {k}가지입니다.",
+        "만들어 본 대화에 나온 값 가운데 채택한 대화에 남은 것을 주제마다 세었습니다. "
+        "대화 {n}건에 서로 다른 조합이 {k}가지입니다.",
         "Values of all dialogues that accepted ones still use, counted per topic; {n} dialogues have {k} different "
         "combinations.",
     ),
@@ -243,7 +249,8 @@ WORDS: dict[str, Words] = {
     "kind_semantic": ("뜻이 같음", "semantic"),
     "kind": ("종류", "Kind"),
     "recall_caption": (
-        "곡선은 유사도가 그만큼인 짝이 후보로 잡힐 확률입니다. 기준 {threshold}에서 {chance}입니다. 막대는 실제로 찾은 중복의 유사도 분포입니다.",
+        "곡선은 유사도가 그만큼인 짝이 후보로 잡힐 확률로, 기준 {threshold}에서 {chance}입니다. "
+        "막대는 실제로 찾은 중복의 유사도입니다.",
         "The curve is the chance that a pair of that similarity becomes a candidate: {chance} at the threshold of "
         "{threshold}. The bars are the similarities of the duplicates that were found.",
     ),

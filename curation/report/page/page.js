@@ -45,8 +45,9 @@
     const layout = resolve(chart.layout);
     for (const axis of Object.keys(layout).filter((key) => /^[xy]axis/.test(key))) {
       const title = layout[axis].title && { ...layout[axis].title, font: { size: 12.5, color: muted } };
-      layout[axis] = { gridcolor: rule, tickfont: { size: 12.5, color: axis === "yaxis" ? ink : muted }, fixedrange: !chart.groups, ...layout[axis], ...(title && { title }) };
+      layout[axis] = { gridcolor: rule, ticks: "outside", ticklen: 5, tickcolor: "rgba(0,0,0,0)", tickfont: { size: 12.5, color: axis === "yaxis" ? ink : muted }, fixedrange: !chart.groups, ...layout[axis], ...(title && { title }) };
     }
+    if (narrow.matches && chart.groups) layout.yaxis.scaleratio = 1;
     const size = narrow.matches && chart.groups ? chart.height * 0.85 : chart.height;
     node.style.height = `${size}px`;
     const family = getComputedStyle(document.body).fontFamily;
