@@ -72,6 +72,7 @@ def export(
     a system prompt, or an `out` that holds something else; DataError for files that cannot be read or written.
     """
     check_format(format_)
+    out = out if out.is_symlink() else out.resolve()
     recover_folder(out)
     check_replaceable(out)
     if not sources:

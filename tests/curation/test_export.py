@@ -166,12 +166,22 @@ def test_a_torn_shard_leaves_the_earlier_export_as_it_was(run: Path, tmp_path: P
 def test_an_export_that_a_crash_left_aside_comes_back(run: Path, tmp_path: Path) -> None:
     _export(run, tmp_path / "out")
     (tmp_path / "out").rename(tmp_path / ".out-old")
+    (tmp_path / ".out-old" / "메모.md").write_text("2번 대화 다시 볼 것", encoding="utf-8")
     (tmp_path / ".out-new").mkdir()
-    with pytest.raises(UsageError, match="is not known"):
-        export([ExportSource(run)], tmp_path / "out", "messages", with_system_prompt=True)
-    assert (tmp_path / "out" / "train.jsonl").is_file()
+    with pytest.raises(UsageError, match=r"메모\.md is not of the earlier export"):
+        _export(run, tmp_path / "out")
+    (tmp_path / "out" / "메모.md").unlink()
     _export(run, tmp_path / "out")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "runs"]
+
+
+def test_the_folder_one_stands_in_can_be_exported_into(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    assert _export(run, Path()).out == tmp_path / "here"
+    assert (tmp_path / "here" / "train.jsonl").is_file()
 
 
 def test_an_unknown_format_is_told_with_the_nearest_name(run: Path, tmp_path: Path) -> None:
