@@ -3,15 +3,28 @@
 from typing import Any
 
 from curation.filter import Filter
-from curation.filters import emoji, label_leak, language, length, personal_data, repetition, script, stage_direction
+from curation.filters import (
+    assistant_tell,
+    emoji,
+    label_leak,
+    language,
+    length,
+    personal_data,
+    repetition,
+    script,
+    stage_direction,
+    unfinished,
+)
 
 FILTERS: tuple[Filter[Any], ...] = (
     emoji.FILTER,
     stage_direction.FILTER,
     label_leak.FILTER,
+    assistant_tell.FILTER,
     script.FILTER,
     personal_data.FILTER,
     language.FILTER,
     repetition.FILTER,
     length.FILTER,
+    unfinished.FILTER,
 )

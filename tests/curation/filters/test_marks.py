@@ -1,17 +1,19 @@
 """The filters of marks and phrases: they answer for any dialogue, and name a place that exists."""
 
+import re
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from curation.filter import Filter, decide
-from curation.filters import emoji, label_leak, stage_direction
+from curation.filters import assistant_tell, emoji, label_leak, stage_direction
+from curation.filters.word_file import read_words
 from curation.subject import PersonaSheet, Subject
 from datagen.record import Message, Role, clean_text
 
-MARKS: tuple[Filter[Any], ...] = (emoji.FILTER, stage_direction.FILTER, label_leak.FILTER)
+MARKS: tuple[Filter[Any], ...] = (emoji.FILTER, stage_direction.FILTER, label_leak.FILTER, assistant_tell.FILTER)
 EXA = PersonaSheet("exa", "엑사", "banmal", system_prompt="정식 이름은 엑사걸(EXAGIRL)이다.")
 PIECES = (
     *("*", "**", "***", "*웃으며*", "{유저}", "{이름}", "은(는)", "너를", "네 손", "지수야", "민준아,", "씨"),
@@ -95,3 +97,15 @@ def test_ten_thousand_turns_are_read(filter_: Filter[Any]) -> None:
     subject, seen = ask(filter_, ["엑사야, 나 왔어", "*손을 흔들며* 어서 와!"] * 5_000)
     assert len(subject.utterances) == 10_000
     assert seen == []
+
+
+@pytest.mark.parametrize(
+    "phrase", read_words("assistant-tell", assistant_tell.Words).phrases, ids=lambda each: each.what
+)
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_a_phrase_always_contains_its_key(phrase: assistant_tell.PhraseForm, data: st.DataObject) -> None:
+    """A phrase whose key is absent from a dialogue is not looked for."""
+    found = re.search(phrase.pattern, data.draw(st.from_regex(phrase.pattern)))
+    assert found is not None
+    assert phrase.key in found[0]
