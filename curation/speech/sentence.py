@@ -1,0 +1,69 @@
+"""Cut what a person says into sentences, with their places, and put quoted speech aside.
+
+Marks that end a sentence always cut. Laughter, ~ and … cut only behind a finished ending: 그래 ㅋㅋ 알았어 is two
+sentences, 음… 그건 좀 is one. Quoted speech is not the speaker's: it is replaced by placeholders of the same length,
+which read as a noun, so that 그가 '안녕하세요'라고 했어 is judged by 했어. Speech that is quoted as a whole is speech.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+
+PLACEHOLDER = "\ue000"
+"""Stands for one character of quoted speech (a private-use character: no text has it for anything else)."""
+
+_QUOTE = re.compile(
+    r"“[^“”\n]+”|‘[^‘’\n]+’|「[^「」\n]+」|『[^『』\n]+』|《[^《》\n]+》|〈[^〈〉\n]+〉|\"[^\"\n]+\"|(?<![A-Za-z])'[^'\n]+'"
+)
+_HANGUL = re.compile("[가-힣ㄱ-ㅎㅏ-ㅣ]")
+_BREAK = re.compile(r"(?: {3}|[.!?…。！？~～∼ㅋㅎㅠㅜ^♥♡☆★;\n])[.!?…。！？~～∼ㅋㅎㅠㅜㅡ^♥♡☆★;:)\]\s\"'”’」』_-]*")
+_ASIDE = re.compile(r"\([^()\n]*\)")
+
+
+def mask_quotes(speech: str) -> str:
+    """`speech` with quoted speech and bracketed asides replaced, character by character, by the placeholder or spaces."""
+    if "(" in speech:
+        speech = _ASIDE.sub(lambda found: " " * len(found[0]), speech)
+    masked = _QUOTE.sub(lambda found: PLACEHOLDER * len(found[0]), speech)
+    return masked if masked == speech or _HANGUL.search(masked) else speech
+
+
+def split_sentences(masked: str, closes: Callable[[str], bool]) -> Iterator[tuple[int, int]]:
+    """The places of the sentences in masked speech: in order, not overlapping, without surrounding space.
+
+    `closes` tells whether a piece that is followed by laughter or an ellipsis is a finished sentence.
+    """
+    start = 0
+    for found in _BREAK.finditer(masked):
+        if found.end() < len(masked) and not _cuts(masked, start, found, closes):
+            continue
+        yield from _trim(masked, start, found.end())
+        start = found.end()
+    yield from _trim(masked, start, len(masked))
+
+
+def _cuts(masked: str, start: int, found: re.Match[str], closes: Callable[[str], bool]) -> bool:
+    marks, here, there = found[0], masked[found.start() - 1 : found.start()], masked[found.end()]
+    if (
+        marks.startswith("   ")
+        or "\n" in marks
+        or "?" in marks
+        or "!" in marks
+        or "。" in marks
+        or "！" in marks
+        or "？" in marks
+    ):
+        return True
+    if marks.startswith(".") and not marks.startswith("..") and "…" not in marks:
+        return not (here.isascii() and there.isascii() and here.isalnum() and there.isalnum())
+    return closes(masked[max(start, found.start() - 16) : found.start()])
+
+
+def _trim(masked: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    piece = masked[start:end]
+    bare = piece.strip()
+    if bare and _SPOKEN.search(bare):
+        begin = start + len(piece) - len(piece.lstrip())
+        yield begin, begin + len(bare)
+
+
+_SPOKEN = re.compile("[가-힣ㄱ-ㅎㅏ-ㅣA-Za-z0-9\ue000]")
