@@ -3,7 +3,7 @@
 import json
 import sys
 from collections.abc import Iterable
-from dataclasses import fields
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -188,6 +188,68 @@ def explain(
 
 
 @app.command()
+def export(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN…", help="Curated runs; several become configurations.")],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", metavar="DIR", help="Folder to write; an earlier export is replaced.")
+    ],
+    format_: Annotated[
+        str, typer.Option("--format", help="messages, sharegpt, published or preferences.")
+    ] = "messages",
+    system_prompt: Annotated[
+        bool, typer.Option("--system-prompt", help="Put the persona's system prompt in front of each dialogue.")
+    ] = False,
+    persona: Annotated[
+        list[Path] | None, typer.Option(metavar="FILE", help="Persona file for data that is no run; may be repeated.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write the curated splits in the form that a trainer reads, as JSONL and Parquet."""
+    from curation.export import describe_export, open_export_source
+    from curation.export import export as write
+
+    sources = [open_export_source(run, tuple(persona or ())) for run in runs]
+    summary = write(sources, out, format_, with_system_prompt=system_prompt)
+    if as_json:
+        _print_json(asdict(summary))
+    else:
+        print(describe_export(summary))
+
+
+@app.command()
+def publish(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A curated run, or the folder of an export.")],
+    repo: Annotated[str, typer.Argument(metavar="REPO", help="Dataset repository on the hub: owner/name.")],
+    private: Annotated[bool, typer.Option("--private", help="Make a new repository private.")] = False,
+    branch: Annotated[str, typer.Option(help="Branch to commit to.")] = "main",
+    tag: Annotated[str | None, typer.Option(help="Name the revision with a tag.")] = None,
+    token_env: Annotated[str, typer.Option(help="Environment variable that holds the token.")] = "HF_TOKEN",
+    endpoint: Annotated[str | None, typer.Option(help="Address of the hub, where it is not the public one.")] = None,
+    extras: Annotated[
+        list[str] | None,
+        typer.Option("--with", metavar="FILE", help="Also send findings.parquet, clusters.parquet, decisions.parquet."),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be sent; needs no token.")] = False,
+    allow_simulator: Annotated[
+        bool, typer.Option("--allow-simulator", help="Publish the simulator's dialogues too, announced as such.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Publish the curated splits on the Hugging Face hub: one commit, with card and report."""
+    from curation.hub import Destination
+    from curation.publish import describe_publication
+    from curation.publish import publish as send
+
+    destination = Destination(repo, private, branch, tag, token_env, endpoint)
+    files = tuple(extras or ())
+    summary = send(run, destination, extras=files, dry_run=dry_run, allow_simulator=allow_simulator)
+    if as_json:
+        _print_json(asdict(summary))
+    else:
+        print(describe_publication(summary))
+
+
+@app.command()
 def status(run: RunArgument, as_json: JsonOption = False) -> None:
     """Show what a run holds, also while it is under way."""
     from datagen.status import draw_status, read_status
@@ -276,7 +338,7 @@ def _draw(parts: Iterable[Any]) -> None:
 
 
 def _print_json(data: dict[str, Any]) -> None:
-    print(json.dumps(data, ensure_ascii=False, indent=2))
+    print(json.dumps(data, ensure_ascii=False, indent=2, default=str))
 
 
 def main() -> None:

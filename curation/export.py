@@ -27,7 +27,8 @@ from curation.preferences import (
     list_pairs,
     open_preferences,
 )
-from curation.reviews import Review
+from curation.reviews import REVIEWS_FILE, Review, read_reviews
+from curation.source import is_run, load_personas, open_run
 from curation.subject import PersonaSheet
 from datagen.errors import DataError, UsageError
 from datagen.record import SCHEMA_VERSION, Dialogue
@@ -60,6 +61,25 @@ class ExportSummary:
     files: tuple[WrittenFile, ...]
     blameless: int = 0
     """Of preferences: dropped dialogues that gave no row, since no answer of theirs was to blame."""
+
+
+def open_export_source(folder: Path, persona_files: tuple[Path, ...]) -> ExportSource:
+    """What `damhwa export` knows of a curated folder: of a run its personas; its reviews.
+
+    Raises UsageError, SpecError for a persona file that is wrong, DataError for reviews that cannot be read.
+    """
+    personas = open_run(folder).personas if is_run(folder) else load_personas(persona_files)
+    return ExportSource(folder, personas, read_reviews(folder / REVIEWS_FILE).by_id)
+
+
+def describe_export(summary: ExportSummary) -> str:
+    """The summary in a few lines."""
+    lines = [f"exported as {summary.format} to {summary.out}, sha256 {summary.fingerprint[:16]}"]
+    for name, counts in summary.counts.items():
+        lines.append(f"{name}: " + " · ".join(f"{split} {count:,}" for split, count in counts.items()))
+    if summary.blameless:
+        lines.append(f"{summary.blameless:,} dropped dialogues gave no row: no answer of theirs was to blame")
+    return "\n".join(lines)
 
 
 def export(

@@ -69,6 +69,17 @@ def publish(
     return _summarise(destination, parcel, message, stale, commit, is_changed=commit != head.commit)
 
 
+def describe_publication(summary: PublishSummary) -> str:
+    """The summary in a few lines."""
+    if summary.commit is None:
+        files = "\n".join(f"  {file.path}  {file.bytes:,} bytes" for file in summary.files)
+        return f"would send to {summary.url}: {summary.message}\n{files}\n  {summary.bytes:,} bytes in all"
+    if not summary.is_changed:
+        return f"{summary.url} already has all of it, at {summary.commit[:12]}"
+    removed = f", {len(summary.removed)} old files removed" if summary.removed else ""
+    return f"published to {summary.url} as {summary.commit[:12]}: {summary.message}{removed}"
+
+
 def describe_parcel(parcel: Parcel) -> str:
     """The commit's message: `890 dialogues (train 801, validation 45, test 44), sha256 1f3a…`."""
     parts = ", ".join(f"{split} {count:,}" for split, count in parcel.counts.items())

@@ -97,18 +97,19 @@ def open_foreign(place: Path, persona_files: tuple[Path, ...]) -> Source:
     if not files:
         what = "holds no .parquet or .jsonl file" if place.is_dir() else "does not exist"
         raise UsageError(f"{place} {what}", "give a run, or a folder with a `messages` or `text` column")
-    personas = {each.id: each for each in _load_personas(persona_files)}
+    personas = load_personas(persona_files)
     only = next(iter(personas)) if len(personas) == 1 else ""
     folder = place if place.is_dir() else place.parent
     return Source(folder, files, place.stem if place.is_file() else place.resolve().name, personas, only)
 
 
-def _load_personas(files: tuple[Path, ...]) -> list[PersonaSheet]:
+def load_personas(files: tuple[Path, ...]) -> dict[str, PersonaSheet]:
+    """Personas by id. Raises SpecError with every mistake in the files."""
     reader = FormReader()
     personas = [reader.validate(file, reader.read_yaml(file), Persona) for file in files]
     if reader.problems:
         raise SpecError(reader.problems)
-    return [_to_sheet(persona) for persona in personas if persona is not None]
+    return {persona.id: _to_sheet(persona) for persona in personas if persona is not None}
 
 
 def _to_sheet(persona: Persona) -> PersonaSheet:
