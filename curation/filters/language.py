@@ -15,6 +15,7 @@ from curation.filter import Filter, FilterSettings
 from curation.filters.word_file import WordForm, read_words
 from curation.finding import AtLeast, Observation
 from curation.subject import Subject, Utterance
+from curation.talk import TalkReader
 
 
 class Settings(FilterSettings):
@@ -68,17 +69,17 @@ _HANGUL = re.compile("[가-힣]")
 
 
 def measure(subject: Subject, settings: Settings) -> Iterator[Observation]:
+    talk = TalkReader(subject, _compile_words().language_talk)
     for utterance in subject.utterances:
         if _CANDIDATE.search(utterance.text):
-            yield from _measure_utterance(subject, utterance, settings)
+            yield from _measure_utterance(utterance, talk, settings)
 
 
-def _measure_utterance(subject: Subject, utterance: Utterance, settings: Settings) -> Iterator[Observation]:
+def _measure_utterance(utterance: Utterance, talk: TalkReader, settings: Settings) -> Iterator[Observation]:
     speech = _QUOTED.sub(" ", utterance.speech)
     tokens = speech.split()
     korean = sum(_HANGUL.search(token) is not None for token in tokens)
-    patterns = _compile_words()
-    if found := list(patterns.romanised.finditer(speech)):
+    if found := list(_compile_words().romanised.finditer(speech)):
         share = len(found) / (korean + sum(_WORD.fullmatch(token) is not None for token in tokens) or 1)
         words = " ".join(each[0] for each in found[:5])
         yield Observation("romanised", min(share, 1.0), f"로마자로 쓴 한국어 '{_shorten(words)}'", utterance.index)
@@ -86,8 +87,7 @@ def _measure_utterance(subject: Subject, utterance: Utterance, settings: Setting
     share = foreign / (foreign + korean) if foreign else 0.0
     if foreign < settings.least_words or share < _FLOOR:
         return
-    so_far = subject.utterances[: utterance.index + 1]
-    practised = any(patterns.language_talk.search(each.text) for each in so_far)
+    practised = talk.has_turned(utterance.index)
     rule = "practice" if practised else "user_turn" if utterance.role == "user" else "persona_turn"
     evidence = f"낱말의 {share:.0%}가 한국어가 아님: '{_shorten(utterance.text)}'"
     yield Observation(rule, share, evidence, utterance.index, 0, len(utterance.text))

@@ -16,6 +16,7 @@ from curation.foreign_script import ForeignRun, find_foreign
 from curation.lone_jamo import JamoKind, find_lone_jamo
 from curation.mojibake import find_mojibake, list_rare_syllables
 from curation.subject import Subject, Utterance
+from curation.talk import TalkReader
 
 
 class Settings(FilterSettings):
@@ -64,6 +65,11 @@ _CONJOINING_LAUGHTER = "\u110f\u1112\u116e\u1172\u11bf\u11c2"
 
 
 @cache
+def _compile_language_talk() -> re.Pattern[str]:
+    return re.compile("|".join(map(re.escape, _read_words().language_talk)))
+
+
+@cache
 def _compile_suspect() -> re.Pattern[str]:
     """Finds the first character that any rule might mind. Most utterances have none, and are done."""
     rare = list_rare_syllables()
@@ -74,14 +80,13 @@ def _compile_suspect() -> re.Pattern[str]:
 def measure(subject: Subject, _: Settings) -> Iterator[Observation]:
     suspect = _compile_suspect()
     latin = 0
-    language_talk = False
+    talk = TalkReader(subject, _compile_language_talk())
     for utterance in subject.utterances:
         text = utterance.text
         if _LATIN.search(text):
             latin += sum(map(len, _LATIN.findall(text)))
         if suspect.search(text):
-            language_talk = language_talk or _mentions_language(subject, utterance)
-            yield from _measure_utterance(utterance, language_talk)
+            yield from _measure_utterance(utterance, talk)
     if latin:
         hangul = sum(len(run) for each in subject.utterances for run in _HANGUL.findall(each.text))
         share = hangul / (hangul + latin)
@@ -89,12 +94,7 @@ def measure(subject: Subject, _: Settings) -> Iterator[Observation]:
             yield Observation("hangul_share", share, f"글자 가운데 한글이 {share:.0%}뿐")
 
 
-def _mentions_language(subject: Subject, utterance: Utterance) -> bool:
-    words = _read_words().language_talk
-    return any(word in each.text for each in subject.utterances[: utterance.index + 1] for word in words)
-
-
-def _measure_utterance(utterance: Utterance, language_talk: bool) -> Iterator[Observation]:
+def _measure_utterance(utterance: Utterance, talk: TalkReader) -> Iterator[Observation]:
     text, index = utterance.text, utterance.index
     if (span := find_mojibake(text)) is not None:
         yield Observation("mojibake", 1, f"깨진 글자 '{_quote(text, *span)}'", index, *span)
@@ -106,11 +106,11 @@ def _measure_utterance(utterance: Utterance, language_talk: bool) -> Iterator[Ob
         damage = sum(len(each[0].strip(_CONJOINING_LAUGHTER)) for each in found)
         evidence = f"조합되지 않은 자모 '{_quote(text, *found[0].span())}'"
         yield Observation("conjoining", damage or 0.5, evidence, index, *found[0].span())
-    yield from _measure_foreign(utterance, language_talk)
+    yield from _measure_foreign(utterance, talk)
     yield from _measure_jamo(utterance)
 
 
-def _measure_foreign(utterance: Utterance, language_talk: bool) -> Iterator[Observation]:
+def _measure_foreign(utterance: Utterance, talk: TalkReader) -> Iterator[Observation]:
     """One observation for the bare runs of an utterance, one for the glossed ones, each at its first run."""
     playful = _read_words().playful
     bare: list[ForeignRun] = []
@@ -118,7 +118,7 @@ def _measure_foreign(utterance: Utterance, language_talk: bool) -> Iterator[Obse
     for run in find_foreign(utterance.text):
         window = utterance.text[max(0, run.start - 1) : run.end + 1]
         in_play = run.letters <= 2 and any(word in window for word in playful)
-        deliberate = language_talk or run.kind == "glossed" or in_play
+        deliberate = run.kind == "glossed" or in_play or talk.has_turned(utterance.index)
         (glossed if deliberate else bare).append(run)
     for rule, runs in (("foreign", bare), ("glossed", glossed)):
         if runs:
