@@ -17,8 +17,10 @@ import numpy as np
 from curation.neighbours import Ints, Neighbours
 from curation.split_memory import SPLITS, Codes
 
-_WEIGHTS = (4.0, 2.0, 1.0)
-"""Of what is owed over all rows, in the topic, and for the persona in the topic."""
+_WEIGHTS = (8.0, 2.0, 1.0)
+"""Of what is owed over all rows, in the topic, and for the persona in the topic. The first is the promise: with one
+cluster of half of the data, 4 leaves train at 92.1 %, 8 at 91.3 %, 16 at 90.8 %, but at 16 a topic of a set of 890
+with many pairs is off by 4 rows, at 8 by 2."""
 
 _Owed = list[float]
 """What each split is owed, in rows; together 0."""

@@ -4,6 +4,7 @@ A row that leaves the data set stays in it, so that it returns to the split it w
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
@@ -68,6 +69,7 @@ def write_memory(path: Path, memory: Mapping[str, Split]) -> None:
         pq.write_table(table, temporary, compression="zstd")
         replace_durably(temporary, path)
     except OSError as exc:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
         hint = "free some space and run the same command again; the old memory is as it was"
         raise DataError(f"{path} could not be written: {exc.strerror or exc}", hint) from exc
