@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from curation.duplicates.grams import compare_turns
+from curation.duplicates.grams import make_gram_sets
 from curation.normal_form import fold
 from curation.reviews import REVIEWS_FILE, read_reviews
 from datagen.console import format_money
@@ -23,6 +24,7 @@ from datagen.record import Dialogue
 from datagen.store import SCHEMA, from_row
 
 NEIGHBOURS_SHOWN = 10
+GRAM_CHARACTERS = 3
 _DROP, _NOTE = "black on red", "black on yellow"
 
 
@@ -37,7 +39,7 @@ class Neighbour:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """One dialogue with all that was decided of it. `decision`, `findings`, `cluster`: rows of the files in `curated/`."""
+    """One dialogue; `decision`, `findings`, `cluster` are rows of the files in `curated/`."""
 
     dialogue: Dialogue
     decision: dict[str, Any]
@@ -133,14 +135,19 @@ def _find_neighbours(
     mask = pc.is_in(decisions.column("id"), value_set=pa.array(others, pa.string()))
     known = decisions.filter(mask)
     status = dict(zip(known.column("id").to_pylist(), known.column("status").to_pylist(), strict=True))
-    own = _fold(dialogue)
-    found = [Neighbour(each, status.get(each, "–"), compare_turns(own, _fold(loaded[each]))) for each in others]
+    similarities = _compare(dialogue, [loaded[each] for each in others])
+    found = [Neighbour(each, status.get(each, "–"), value) for each, value in zip(others, similarities, strict=True)]
     found.sort(key=lambda each: (-each.similarity, each.id))
     return tuple(found[:NEIGHBOURS_SHOWN])
 
 
-def _fold(dialogue: Dialogue) -> list[str]:
-    return [fold(message.content) for message in dialogue.messages]
+def _compare(dialogue: Dialogue, others: list[Dialogue]) -> list[float]:
+    """The true Jaccard similarity of a dialogue to each of the others."""
+    folded = [[fold(message.content) for message in each.messages] for each in (dialogue, *others)]
+    grams = make_gram_sets(pa.array(folded, pa.list_(pa.string())), GRAM_CHARACTERS).sets
+    ends = grams.offsets.tolist()
+    sets = [set(grams.values[start:end].tolist()) for start, end in pairwise(ends)]
+    return [len(sets[0] & each) / max(1, len(sets[0] | each)) for each in sets[1:]]
 
 
 def _find_attempt(folder: Path, dialogue: Dialogue) -> Attempt | None:
