@@ -14,8 +14,8 @@ def find_across(index: DuplicateIndex, others: Iterable[pa.Array], threshold: fl
     """Pairs of a row of the index (`left`) and a row of another corpus (`right`), which is not added.
 
     `others`: batches of list<string>, the folded turns. Default of `threshold`: the settings'. On the left only
-    representatives stand; equal normal forms have similarity 1. Raises ValueError where the threshold is below the
-    settings' `split_threshold`: the index cannot find those.
+    representatives stand. A row whose normal form is in the index is paired with that one alone, at similarity 1.
+    Raises ValueError where the threshold is below the settings' `split_threshold`: those are not looked for.
     """
     measured, segment, rows = index.match(others)
     found = index.judge(measured, threshold)

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from curation.duplicates.grams import Int64s
 from curation.duplicates.segment import Members, Run
 
-_LARGEST_EXHAUSTIVE = 64
+LARGEST_EXHAUSTIVE = 64
 _LEADERS = 8
 _SUBKEYS = 16
 _ENOUGH_LEADERS = 8
@@ -42,25 +42,34 @@ class Buckets:
         self._is_across = is_across
         self._stars = np.zeros(len(members), np.uint8)
 
-    def propose(self, run: Run) -> None:
-        """Offer the candidates of all buckets of a run (equal keys stand together)."""
+    def propose(self, run: Run, are_minima: bool) -> None:
+        """Offer the candidates of all buckets of a run (equal keys stand together).
+
+        `are_minima`: what a large bucket has in common is chance, and further minima can tell its members apart. Else
+        it is a turn that everybody says; who shares more than that meets in the bucket of another turn.
+        """
         groups, members = _drop_single(run.keys.astype(np.uint64), run.members.astype(np.int64))
         sizes = _count_group(groups)
-        is_small = sizes <= _LARGEST_EXHAUSTIVE
-        self._pair_neighbours(groups[is_small], members[is_small], _LARGEST_EXHAUSTIVE)
+        is_small = sizes <= LARGEST_EXHAUSTIVE
+        self._pair_neighbours(groups[is_small], members[is_small], LARGEST_EXHAUSTIVE)
         if not is_small.all():
-            self._propose_large(groups[~is_small], members[~is_small])
+            groups, members = self._propose_leaders(groups[~is_small], members[~is_small])
+            if are_minima and len(groups):
+                self._propose_by_subkeys(groups, members)
 
-    def _propose_large(self, groups: npt.NDArray[np.uint64], members: Int64s) -> None:
+    def _propose_leaders(
+        self, groups: npt.NDArray[np.uint64], members: Int64s
+    ) -> tuple[npt.NDArray[np.uint64], Int64s]:
+        """Measure large buckets against their leaders, pair what has become small, and return what is large still."""
         order = np.lexsort((self._members.priorities[members], groups))
         groups, members = groups[order], members[order]
         for _ in range(_LEADERS):
             if not len(groups):
-                return
+                break
             groups, members = self._shine(groups, members)
-        is_small = _count_group(groups) <= _LARGEST_EXHAUSTIVE
-        self._pair_neighbours(groups[is_small], members[is_small], _LARGEST_EXHAUSTIVE)
-        self._propose_by_subkeys(groups[~is_small], members[~is_small])
+        is_small = _count_group(groups) <= LARGEST_EXHAUSTIVE
+        self._pair_neighbours(groups[is_small], members[is_small], LARGEST_EXHAUSTIVE)
+        return groups[~is_small], members[~is_small]
 
     def _shine(self, groups: npt.NDArray[np.uint64], members: Int64s) -> tuple[npt.NDArray[np.uint64], Int64s]:
         """Measure each group's first member against the others; return those that stay."""
@@ -75,8 +84,6 @@ class Buckets:
         return _drop_single(groups[~is_done], members[~is_done])
 
     def _propose_by_subkeys(self, groups: npt.NDArray[np.uint64], members: Int64s) -> None:
-        if not len(groups):
-            return
         subkeys = self._members.take_sketches(members).view(np.uint16)
         priorities = (self._members.priorities[members] >> np.uint32(16)).astype(np.uint64)
         for column in range(max(0, subkeys.shape[1] - _SUBKEYS), subkeys.shape[1]):
@@ -95,8 +102,8 @@ class Buckets:
             self._judge.offer(left[is_wanted], right[is_wanted])
 
     def _is_wanted(self, left: Int64s, right: Int64s) -> Bools:
-        has_new: Bools = np.maximum(left, right) >= self._first_new
-        return has_new & (np.minimum(left, right) < self._first_new) if self._is_across else has_new
+        is_wanted: Bools = (np.maximum(left, right) >= self._first_new) & (left != right)
+        return is_wanted & (np.minimum(left, right) < self._first_new) if self._is_across else is_wanted
 
 
 def _count_group(groups: npt.NDArray[np.uint64]) -> Int64s:

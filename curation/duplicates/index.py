@@ -5,7 +5,7 @@ found among representatives only, so 100,000 copies cost what one costs. An addi
 all that is known, and what was compared before is not compared again.
 
 Where a bucket is larger than 64, not every pair in it is listed (see `buckets`), yet each listed one is measured. Who
-drops a row for a keeper that no listed pair joins it to must ask `compare` first.
+chooses keepers takes them from `completion.complete_pairs`, which compares the best of a large cluster with all of it.
 """
 
 from collections.abc import Iterable
@@ -117,6 +117,13 @@ class DuplicateIndex:
         if loosest < self._settings.split_threshold:
             raise ValueError(f"pairs below {self._settings.split_threshold:g} are not looked for, asked: {loosest:g}")
         return judge(measured, max(loosest, self._settings.threshold), loosest)
+
+    def save(self) -> None:
+        """Write what is new. Raises DataError where the disk does not take it; the folder then holds the old index."""
+        if len(self._segments) > _MOST_SEGMENTS:
+            self._segments, self._names = [join_segments(self._segments)], [None]
+        named = list(zip(self._names, self._segments, strict=True))
+        self._names = list(write_segments(self._folder, named, self._settings))
 
     def _list_rows(self) -> Int64s:
         return np.concatenate([np.zeros(0, np.int64), *(each.rows for each in self._segments)])

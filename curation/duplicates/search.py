@@ -27,10 +27,10 @@ def find_pairs(segments: Sequence[Segment], settings: DuplicateSettings, is_acro
     by_grams = _Collector(GramMeasure(members, settings))
     buckets = Buckets(members, segments[-1].first, by_grams, is_across)
     for band in range(len(segments[-1].bands.keys)):
-        buckets.propose(_gather([each.get_band(band) for each in segments]))
+        buckets.propose(_gather([each.get_band(band) for each in segments]), are_minima=True)
     by_turns = _Collector(TurnMeasure(members, settings))
     buckets = Buckets(members, segments[-1].first, by_turns, is_across)
-    buckets.propose(_gather([each.turns for each in segments]))
+    buckets.propose(_gather([each.turns for each in segments]), are_minima=False)
     return merge([by_grams.finish(), by_turns.finish()])
 
 
