@@ -93,6 +93,8 @@ def measure_self_bleu(texts: Sequence[Sequence[str]]) -> float:
 def _match_grams(ids: Sequence[NDArray[np.uint64]], size: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Per text: its n-grams clipped to the most that one other text has, and all its n-grams."""
     lengths = np.array([max(len(each) - size + 1, 0) for each in ids])
+    if not lengths.any():
+        return lengths, lengths
     owners = np.repeat(np.arange(len(ids)), lengths)
     codes = np.concatenate([_hash_words(each, size) for each in ids])
     order = np.lexsort((owners, codes))

@@ -5,6 +5,7 @@ Everything is grouped by pyarrow and numpy; nothing here walks over the dialogue
 
 from collections import Counter
 from collections.abc import Mapping
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -250,14 +251,15 @@ def describe(values: NDArray[np.int64], width: float | None = None) -> Distribut
         return None
     median, p95, far = np.percentile(values, [50, 95, 99.5])
     low, high = float(values.min()), float(values.max())
+    top = high if high <= 2 * far else far
     if width is None:
-        width = round_up((far - low) / _BINS)
+        width = round_up((top - low) / _BINS)
     first = low // width * width
-    edges = first + width * np.arange(int((min(high, far) - first) // width) + 2)
-    counts = np.histogram(values, edges)[0]
-    bins = [Bin(start=float(a), end=float(b), count=int(n)) for a, b, n in zip(edges, edges[1:], counts, strict=False)]
-    if beyond := int((values > edges[-1]).sum()):
-        bins.append(Bin(start=float(edges[-1]), end=None, count=beyond))
+    edges = first + width * np.arange(int((top - first) // width) + 2)
+    *counts, beyond = np.histogram(values, [*edges, np.inf])[0]
+    bins = [Bin(start=float(a), end=float(b), count=int(n)) for (a, b), n in zip(pairwise(edges), counts, strict=True)]
+    if beyond:
+        bins.append(Bin(start=float(edges[-1]), end=None, count=int(beyond)))
     return Distribution(
         count=len(values),
         minimum=low,

@@ -8,7 +8,6 @@ Words = tuple[str, str]
 WORDS: dict[str, Words] = {
     # the frame
     "title": ("큐레이션 보고서", "Curation report"),
-    "contents": ("차례", "Contents"),
     "theme": ("밝게·어둡게", "Light/dark"),
     "skip": ("본문으로", "Skip to the report"),
     "made": ("{at} 작성 · {source}", "Made {at} · {source}"),
@@ -161,7 +160,6 @@ WORDS: dict[str, Words] = {
         "가운데값 {median} · 평균 {mean} · 95 %가 {p95} 이하 · 범위 {minimum}–{maximum}",
         "median {median} · mean {mean} · 95 % up to {p95} · range {minimum}–{maximum}",
     ),
-    "from_to": ("구간", "Range"),
     # speech levels
     "speech": ("말투", "Speech levels"),
     "speech_lead": (
@@ -284,7 +282,6 @@ WORDS: dict[str, Words] = {
     ),
     "examples_none": ("보여 줄 탈락이 없습니다.", "There is nothing dropped to show."),
     "count": ("{n}건", "{n}"),
-    "more_turns": ("메시지 {n}개 가운데 일부", "part of {n} messages"),
     "skipped": ("메시지 {n}개 생략", "{n} messages left out"),
     "kept_one": ("남긴 대화", "Kept"),
     "dropped_one": ("뺀 대화", "Dropped"),
