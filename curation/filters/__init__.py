@@ -14,6 +14,7 @@ from curation.filters import (
     script,
     stage_direction,
     unfinished,
+    unsafe,
 )
 
 FILTERS: tuple[Filter[Any], ...] = (
@@ -27,4 +28,5 @@ FILTERS: tuple[Filter[Any], ...] = (
     repetition.FILTER,
     length.FILTER,
     unfinished.FILTER,
+    unsafe.FILTER,
 )

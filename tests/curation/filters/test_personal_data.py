@@ -1,4 +1,4 @@
-"""personal-data and unsafe answer for any text, hide what they quote, and stay linear."""
+"""personal-data answers for any text, hides the numbers that it quotes, and stays linear."""
 
 import re
 
