@@ -30,6 +30,7 @@ _RUN = re.compile(f"[{_FOREIGN}]+(?:[ 、。・ー！？]*[{_FOREIGN}]+)*")
 _LETTER = re.compile(f"[{_FOREIGN}]")
 _NAMES = {name: re.compile(f"[{letters}]") for name, letters in _SCRIPTS.items()}
 
+_RARE_SCRIPTS = frozenset({"아랍 문자", "인도 문자", "태국 문자", "다른 문자"})
 _FACE_LETTERS = frozenset("ωдДзЭεσοОоツノヾヽっつシミﾉへの人口益皿ಠಥಡఠงฅλღლوヮਊ੭ﻌﻋꈍꓵψΨΦΣ")
 _GLOSS_BEFORE = re.compile(r"[가-힣][’'\"”」]?\s?[(（\[]\s?$")
 _GLOSS_AFTER = re.compile(r"\s?[’'\"”」]?\s?[(（\[][^()（）\[\]\n]{0,30}[가-힣]")
@@ -53,10 +54,10 @@ def find_foreign(text: str) -> Iterator[ForeignRun]:
     for found in _RUN.finditer(text):
         start, end = found.span()
         letters = len(_LETTER.findall(found[0]))
-        if _is_sign(text, start, end):
+        script = next(name for name, pattern in _NAMES.items() if pattern.match(found[0]))
+        if _is_sign(text, start, end) or (script in _RARE_SCRIPTS and _stands_apart(text, start, end)):
             continue
         gloss_before = _GLOSS_BEFORE.search(text, max(0, start - 4), start) is not None
-        script = next(name for name, pattern in _NAMES.items() if pattern.match(found[0]))
         if gloss_before and script == "한자":
             continue
         glossed = gloss_before or _GLOSS_AFTER.match(text, end) is not None or _is_quoted(text, start, end)
@@ -72,6 +73,12 @@ def _is_sign(text: str, start: int, end: int) -> bool:
         return False
     beside = text[max(0, start - 1) : start] + text[end : end + 1]
     return run == "ღ" or any(not each.isalnum() and not each.isspace() and each not in ".,!?" for each in beside)
+
+
+def _stands_apart(text: str, start: int, end: int) -> bool:
+    """One or two letters away from Hangul: the paws, wings and ears of emoticons come from the rarest scripts."""
+    beside = text[max(0, start - 1) : start] + text[end : end + 1]
+    return end - start <= 2 and not any("가" <= each <= "힣" for each in beside)
 
 
 def _is_quoted(text: str, start: int, end: int) -> bool:

@@ -58,12 +58,16 @@ _LONG_TOKEN = 10
 
 def measure(subject: Subject, _: Settings) -> Iterator[Observation]:
     tokens = [each.speech.split() for each in subject.utterances]
-    for utterance, words in zip(subject.utterances, tokens, strict=True):
-        if words:
-            yield from _measure_loops(utterance, words)
-    for (asked, asked_words), (answer, answer_words) in pairwise(zip(subject.utterances, tokens, strict=True)):
-        if asked.role == "user" and answer.role == "assistant" and len(asked_words) >= 4:
-            yield from _measure_echo(asked, answer, set(asked_words) & set(answer_words))
+    vocabularies = [set(each) for each in tokens]
+    for utterance, words, vocabulary in zip(subject.utterances, tokens, vocabularies, strict=True):
+        if words and max(map(len, words)) >= _LONG_TOKEN:
+            yield from _measure_letter_loops(utterance)
+        if len(words) >= 6 and len(vocabulary) * 3 <= len(words) * 2:
+            yield from _measure_spaced_loop(utterance)
+    for (asked, asked_words), (answer, answer_words) in pairwise(zip(subject.utterances, vocabularies, strict=True)):
+        # Two words as they stand, punctuation and all, call for the comparison proper.
+        if answer.role == "assistant" != asked.role and len(asked_words) >= 4 and len(asked_words & answer_words) >= 2:
+            yield from _measure_echo(asked, answer)
     persona = list(subject.persona_utterances)
     said = [word for each in persona for word in tokens[each.index]]
     says_again = len(set(zip(said, said[1:], said[2:], strict=False))) < len(said) - 2
@@ -80,22 +84,20 @@ def _split(text: str) -> list[str]:
     return [line for each in _SENTENCE_END.split(text) if (line := each.strip(" ,"))]
 
 
-def _measure_loops(utterance: Utterance, words: list[str]) -> Iterator[Observation]:
-    if max(map(len, words)) >= _LONG_TOKEN:
-        for loop in find_letter_loops(utterance.speech):
-            evidence = f"'{_shorten(loop.unit)}' {loop.times}번 이어짐"
-            yield Observation(f"{loop.kind}_loop", loop.times, evidence, utterance.index, loop.start, loop.end)
-    if len(words) >= 6 and len(set(words)) * 3 <= len(words) * 2:
-        spaced = find_spaced_loop(utterance.speech)
-        if spaced is not None:
-            evidence = f"'{_shorten(spaced.unit)}', 이 말을 {spaced.times}번 잇달아 함"
-            yield Observation("unit_loop", spaced.times, evidence, utterance.index, spaced.start, spaced.end)
+def _measure_letter_loops(utterance: Utterance) -> Iterator[Observation]:
+    for loop in find_letter_loops(utterance.speech):
+        evidence = f"'{_shorten(loop.unit)}' {loop.times}번 이어짐"
+        yield Observation(f"{loop.kind}_loop", loop.times, evidence, utterance.index, loop.start, loop.end)
 
 
-def _measure_echo(asked: Utterance, answer: Utterance, shared: set[str]) -> Iterator[Observation]:
-    """`shared` are the words that both have as they stand; two of them call for the comparison proper."""
-    if len(shared) < 2:
-        return
+def _measure_spaced_loop(utterance: Utterance) -> Iterator[Observation]:
+    loop = find_spaced_loop(utterance.speech)
+    if loop is not None:
+        evidence = f"'{_shorten(loop.unit)}', 이 말을 {loop.times}번 잇달아 함"
+        yield Observation("unit_loop", loop.times, evidence, utterance.index, loop.start, loop.end)
+
+
+def _measure_echo(asked: Utterance, answer: Utterance) -> Iterator[Observation]:
     asked_words, answer_words = (set(_WORD.findall(each.speech.lower())) for each in (asked, answer))
     common = len(asked_words & answer_words)
     if len(asked_words) < 4 or common < 3:

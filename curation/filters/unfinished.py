@@ -66,6 +66,7 @@ _OPEN_ENDS = frozenset(",、:(“‘「『[{《〈")
 _FINALS = " ㄱㄲㄳㄴㄵㄶㄷㄹㄺㄻㄼㄽㄾㄿㅀㅁㅂㅄㅅㅆㅇㅈㅊㅋㅌㅍㅎ"
 _DIRECTION_START = re.compile("[가-힣{]")
 _TAIL = 120
+_OPENING = re.compile(r"[(“‘「『\[\"]")
 _PAIRS = ("()", "“”", "‘’", "「」", "『』", "[]")
 
 
@@ -77,7 +78,7 @@ def measure(subject: Subject, _: Settings) -> Iterator[Observation]:
             continue
         rule = "last_turn" if utterance.index == last else "earlier_turn"
         yield from _measure_end(utterance, rule)
-        if by_persona:
+        if by_persona and _OPENING.search(utterance.text):
             yield from _measure_unclosed(utterance)
 
 
@@ -87,7 +88,7 @@ def _measure_end(utterance: Utterance, rule: str) -> Iterator[Observation]:
         return
     if "*" in text and (start := _find_open_direction(utterance)) is not None:
         yield Observation(rule, 1, f"지문이 끝나지 않음: '{text[start:][:60]}'", utterance.index, start, len(text))
-    elif text[-1] in _OPEN_ENDS and text[-2:] not in (",,", ":(", ";("):
+    elif text[-1] in _OPEN_ENDS and text[-2:] not in (",,", ":(", ";(") and not _closes_wrongly(text):
         # A comma may be a slip for a full stop ("좋아하네요,"), but not after a connective or a particle.
         certainty = 1.0 if text[-1] != "," or text[-2:-1] in _JOINING else 0.5
         yield Observation(rule, certainty, f"'{text[-1]}'에서 말이 끊김", utterance.index, len(text) - 1, len(text))
@@ -95,6 +96,11 @@ def _measure_end(utterance: Utterance, rule: str) -> Iterator[Observation]:
         start = max(text.rfind(" "), text.rfind("\n")) + 1
         evidence = f"말이 끝나지 않음: '…{text[-30:].strip()}'"
         yield Observation(rule, certainty, evidence, utterance.index, start, len(text))
+
+
+def _closes_wrongly(text: str) -> bool:
+    """Whether the mark at the end is an opening one typed for a closing one: "'괜찮아‘"."""
+    return text[-1] in "“‘" and text[-2:-1].strip() != ""
 
 
 def _find_open_direction(utterance: Utterance) -> int | None:
@@ -130,10 +136,18 @@ def _judge_end(end: _End) -> float:
     if word in words.words or word.endswith(words.word_ends):
         return 0.5 if end.follows_predicate or word.endswith(words.loose_word_ends) else 1.0
     if word in words.subjects:
-        return 0.0 if end.follows_predicate else 1.0
+        return _judge_subject(end)
     if word == "수" and end.before and _get_final(end.before[-1][-1]) == "ㄹ":
         return 1.0
     return _judge_particle(end)
+
+
+def _judge_subject(end: _End) -> float:
+    """A first person without a predicate. "이번엔 내가" is an answer, "그럼 나는" a question, "몰라 나는" whole."""
+    if end.follows_predicate:
+        return 0.0
+    is_topic = end.word[-1] == "는" and end.before[-1:] not in (["그럼"], ["그러면"])
+    return 1.0 if is_topic or len(end.before) >= 3 else 0.5
 
 
 def _judge_particle(end: _End) -> float:
