@@ -12,12 +12,14 @@ from curation.filters import (
     personal_data,
     repetition,
     script,
+    speech_level,
     stage_direction,
     unfinished,
     unsafe,
 )
 
 FILTERS: tuple[Filter[Any], ...] = (
+    speech_level.FILTER,
     emoji.FILTER,
     stage_direction.FILTER,
     label_leak.FILTER,

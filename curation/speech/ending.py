@@ -21,9 +21,12 @@ TABLE = Path(__file__).with_name("endings.yaml")
 
 _FIRST, _LAST = "가", "힣"
 _FINALS = " ㄱㄲㄳㄴㄵㄶㄷㄹㄺㄻㄼㄽㄾㄿㅀㅁㅂㅄㅅㅆㅇㅈㅊㅋㅌㅍㅎ"
-"""The final consonants in Unicode's order: a syllable's final is (its code - U+AC00) mod 28, its vowel (// 28) mod 21."""
+"""The final consonants in Unicode's order: a syllable's final is (code - U+AC00) mod 28, its vowel (// 28) mod 21."""
 
-_MARKS = " \t\n\r.,!?…·~^*_-=+:;\"'`()[]{}<>/\\|&%#@$\u3000\u00a0—–ー∼〜～。、，！？；：“”‘’「」『』《》〈〉【】♥♡☆★♪♬♩●○◆◇■□▲△▼▽→←↑↓ㆍ•※"
+_MARKS = (
+    " \t\n\r.,!?…·~^*_-=+:;\"'`()[]{}<>/\\|&%#@$\u3000\u00a0—–ー∼〜～。、，！？；："
+    "“”‘’「」『』《》〈〉【】♥♡☆★♪♬♩●○◆◇■□▲△▼▽→←↑↓ㆍ•※"
+)
 _FILLER = _MARKS + "ㅋㅎㅠㅜㅡㅇㄱㄴㄷㅂㅅㅁㅗㅣ"
 """What may stand around the words without meaning anything: marks, laughter, what text emoticons are made of."""
 
@@ -34,6 +37,9 @@ _LONGEST_TAIL = 20
 _CALL = re.compile(r"[가-힣][,.…~!] ?[가-힣]{1,5}[야아]$")
 """A call behind the sentence: 고마워요, 민수야."""
 
+_CRY = re.compile(r"(?:^|[^가-힣])[와아자야어오]$")
+"""An interjection that is written like a predicate: 와, 이런 대작이."""
+
 _LONGEST_CLAUSE = 60
 """Characters from the end in which a finished sentence without its full stop is looked for."""
 
@@ -43,7 +49,7 @@ _CLEAR_ENDS = ("요", "니다", "죠", "네", "었다", "았다", "했다", "였
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """What an ending tells. `is_sure` False: it may be an ending or the end of a noun. `closes`: a sentence ends here."""
+    """What an ending tells. `is_sure` False: it may be an ending or not. `closes`: a sentence ends here."""
 
     level: SpeechLevel | None
     confidence: float
@@ -134,12 +140,13 @@ class EndingTable:
         if plain != core and (again := self._find(plain, is_question)).level is not None:
             return replace(again, confidence=min(again.confidence, 0.97))
         head = core
-        for _ in range(2):
+        for _ in range(3):
             shorter = self._cut_tail(head)
             if shorter is None:
                 break
             head = shorter
-            if (again := self._find(head, is_question)).level is not None and again.confidence > 0.9:
+            again = self._find(head, is_question)
+            if again.level is not None and again.confidence > 0.9 and not _CRY.search(head, len(head) - 2):
                 return replace(again, confidence=min(again.confidence, 0.96))
         return self._find_inside(core) or found
 
@@ -151,7 +158,7 @@ class EndingTable:
         return None
 
     def _cut_tail(self, core: str) -> str | None:
-        """The sentence without its last word or what follows its last comma, if that may stand behind a finished one."""
+        """The sentence without its last word, or without what follows its comma, if that may stand behind."""
         comma = core.rfind(",", max(0, len(core) - _LONGEST_TAIL))
         if comma > 0:
             head = core[:comma].rstrip(_FILLER)

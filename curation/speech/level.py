@@ -37,17 +37,16 @@ def judge_sentences(text: str) -> list[SentenceLevel]:
     """
     masked = mask_quotes(text)
     endings = load_endings()
-    found = []
-    unsure = []
+    found: list[SentenceLevel] = []
+    unsure: list[int] = []
     for start, end in split_sentences(masked, endings.closes):
         told = endings.judge(masked[start:end])
         if not told.is_sure:
             unsure.append(len(found))
         found.append(SentenceLevel(start, end, told.level, told.confidence, "suffix"))
     if unsure:
-        for index, told in zip(
-            unsure, judge_by_morphology([masked[found[i].start : found[i].end] for i in unsure]), strict=True
-        ):
+        answers = judge_by_morphology([masked[found[each].start : found[each].end] for each in unsure])
+        for index, told in zip(unsure, answers, strict=True):
             by: Judge | None = "kiwi" if told.is_sure else None
             found[index] = SentenceLevel(found[index].start, found[index].end, told.level, told.confidence, by)
     return found

@@ -1,4 +1,4 @@
-"""Speech level by morphology: what Kiwi says the last morphemes of a sentence are. A thousand times dearer than the table.
+"""Speech level by morphology: what Kiwi says the last morphemes of a sentence are. Far dearer than the table.
 
 Kiwi is loaded when the first sentence asks for it (one second, 200 MB), once in a process, with one thread: the
 filters run in several processes already.
@@ -24,32 +24,22 @@ _QUOTED = re.compile(f"{PLACEHOLDER}+")
 _MARK_TAGS = ("S", "W", "Z")
 """Tags of marks, foreign letters, e-mail and the like, and fused final consonants (했엌, 반가워용)."""
 
-_POLITE_ENDS = (
-    "요",
-    "죠",
-    "니다",
-    "ᆸ니까",
-    "습니까",
-    "시오",
-    "소서",
-    "시다",
-    "슴다",
-    "여",
-    "쥬",
-    "유",
-    "니당",
-    "엽",
-    "욤",
-    "염",
-)
-_OLD_ENDS = ("오", "소", "구려", "ᆸ디다", "리다")
-"""하오체: polite once, a play today; told with little confidence."""
+_POLITE = ("요", "죠", "니다", "니까", "시오", "소서", "ᆸ시다", "읍시다", "슴다", "쥬", "유", "니당", "엽", "욤", "염")
+"""How polite final endings (EF) end."""
 
-_FREE_CLAUSES = {
-    "어": 0.95, "아": 0.95, "여": 0.95, "지": 0.95, "자": 0.95, "거든": 0.95, "는데": 0.9, "은데": 0.9, "ᆫ데": 0.9, "던데": 0.95,
-    "니까": 0.9, "으니까": 0.9, "려고": 0.9, "으려고": 0.9, "다고": 0.9, "ᆫ다고": 0.9, "라고": 0.9, "게": 0.85, "고": 0.8, "면서": 0.8,
-    "나": 0.9, "는지": 0.9, "ᆫ지": 0.9, "ᆯ지": 0.9, "ᆯ까": 0.97, "라니": 0.9, "다니": 0.9, "다": 0.95,
-}  # fmt: skip
+_DOUBTFUL = (("여", 0.8), ("오", 0.6), ("소", 0.6), ("구려", 0.6), ("리다", 0.6))
+"""Polite with little confidence: 아니여 is dialect or a careless 아니에요; 하오체 is a play today."""
+
+_LEANING = {"구": 0.8, "라": 0.85, "음": 0.85, "ᆷ": 0.85, "슴": 0.85}
+"""Final endings that Kiwi also sees where a clause is broken off, and 음슴체, which addresses nobody."""
+
+_FREE_CLAUSES = (
+    ("어 아 여 지 자 거든 던데 ᆯ까 다", 0.95),
+    ("는데 은데 ᆫ데 니까 으니까 려고 으려고 다고 ᆫ다고 라고 나 는지 ᆫ지 ᆯ지 라니 다니", 0.9),
+    ("게", 0.85),
+    ("고 면서", 0.8),
+)
+_FREE = {form: confidence for forms, confidence in _FREE_CLAUSES for form in forms.split()}
 """Connective endings on which a sentence may rest without 요, and how surely that is 반말."""
 
 _NAMING_TAGS = ("N", "J", "M", "XS", "XR", "XP", "IC", "VCP", "ETM")
@@ -103,17 +93,16 @@ def _judge_last(last: "Token", spoken: "list[Token]") -> Ending | None:
     if last.tag == "EC":
         if last.form.endswith("요"):
             return Ending("jondaetmal", 0.97)
-        confidence = _FREE_CLAUSES.get(last.form)
+        confidence = _FREE.get(last.form)
         return Ending("banmal", confidence) if confidence else None
     is_predicate = last.form in ("음", "ᆷ") and len(spoken) > 1 and spoken[-2].tag[0] in "VEX"
     return Ending("banmal", 0.85) if is_predicate else None
 
 
 def _read_final(form: str) -> tuple[SpeechLevel, float]:
-    if form.endswith(_POLITE_ENDS):
+    if form.endswith(_POLITE):
         return "jondaetmal", 0.97
-    if form.endswith(_OLD_ENDS):
-        return "jondaetmal", 0.6
-    if form.endswith("구"):
-        return "banmal", 0.8
-    return "banmal", 0.97
+    doubtful = next((confidence for end, confidence in _DOUBTFUL if form.endswith(end)), None)
+    if doubtful is not None:
+        return "jondaetmal", doubtful
+    return "banmal", _LEANING.get(form, 0.97)

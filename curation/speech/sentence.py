@@ -20,7 +20,7 @@ _ASIDE = re.compile(r"\([^()\n]*\)")
 
 
 def mask_quotes(speech: str) -> str:
-    """`speech` with quoted speech and bracketed asides replaced, character by character, by the placeholder or spaces."""
+    """`speech` with quoted speech replaced by placeholders and bracketed asides by spaces, character by character."""
     if "(" in speech:
         speech = _ASIDE.sub(lambda found: " " * len(found[0]), speech)
     masked = _QUOTE.sub(lambda found: PLACEHOLDER * len(found[0]), speech)
