@@ -8,12 +8,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from curation.filter import Filter, decide
-from curation.filters import assistant_tell, emoji, label_leak, stage_direction
+from curation.filters import assistant_tell, emoji, label_leak, name, stage_direction
 from curation.filters.word_file import read_words
 from curation.subject import PersonaSheet, Subject
 from datagen.record import Message, Role, clean_text
 
-MARKS: tuple[Filter[Any], ...] = (emoji.FILTER, stage_direction.FILTER, label_leak.FILTER, assistant_tell.FILTER)
+MARKS: tuple[Filter[Any], ...] = (
+    emoji.FILTER,
+    stage_direction.FILTER,
+    label_leak.FILTER,
+    name.FILTER,
+    assistant_tell.FILTER,
+)
 EXA = PersonaSheet("exa", "엑사", "banmal", system_prompt="정식 이름은 엑사걸(EXAGIRL)이다.")
 PIECES = (
     *("*", "**", "***", "*웃으며*", "{유저}", "{이름}", "은(는)", "너를", "네 손", "지수야", "민준아,", "씨"),
@@ -109,3 +115,9 @@ def test_a_phrase_always_contains_its_key(phrase: assistant_tell.PhraseForm, dat
     found = re.search(phrase.pattern, data.draw(st.from_regex(phrase.pattern)))
     assert found is not None
     assert phrase.key in found[0]
+
+
+def test_names_are_of_two_syllables_and_end_in_a_way_that_only_a_call_can_follow() -> None:
+    words = read_words("name", name.Words)
+    assert words.given.isdisjoint(words.ambiguous)
+    assert {each for each in words.given | words.ambiguous if len(each) != 2 or each.endswith("이")} == set()
