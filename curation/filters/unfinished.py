@@ -19,7 +19,8 @@ from curation.subject import Subject, Utterance
 
 
 class Settings(FilterSettings):
-    """Limits of `unfinished`. A score tells how sure it is: 1 no sentence ends so; 0.5 hardly one does."""
+    """Limits of `unfinished`. A score tells how sure it is: 1 no sentence ends so; 0.75 hardly one does, and it lacks
+    the punctuation that ends every other turn of the persona; 0.5 hardly one does."""
 
     last_turn: AtLeast = AtLeast(drop=1, note=0.5)
     """Of the dialogue's last utterance. Default: what is sure drops."""
@@ -60,6 +61,7 @@ class _End:
 
 
 _PREDICATE_ENDS = frozenset("요다해어아지네까자게야걸군래데니마줘봐라워려져쳐여돼대냐죠구나해파퍼러")
+_OTHER_ENDS = frozenset("고면서데든며도듯용당욤삼중쯤음함임됨응넵엉")
 _JOINING = frozenset("면고서데니만은는며러려건에를을든")
 _SENTENCE_ENDS = frozenset(".!?…~")
 _OPEN_ENDS = frozenset(",、:(“‘「『[{《〈")
@@ -77,7 +79,8 @@ def measure(subject: Subject, _: Settings) -> Iterator[Observation]:
         if not by_persona and utterance.index != last:
             continue
         rule = "last_turn" if utterance.index == last else "earlier_turn"
-        yield from _measure_end(utterance, rule)
+        found = list(_measure_end(utterance, rule))
+        yield from found or (_measure_style(subject, utterance) if utterance.index == last and by_persona else ())
         if by_persona and _OPENING.search(utterance.text):
             yield from _measure_unclosed(utterance)
 
@@ -96,6 +99,18 @@ def _measure_end(utterance: Utterance, rule: str) -> Iterator[Observation]:
         start = max(text.rfind(" "), text.rfind("\n")) + 1
         evidence = f"말이 끝나지 않음: '…{text[-30:].strip()}'"
         yield Observation(rule, certainty, evidence, utterance.index, start, len(text))
+
+
+def _measure_style(subject: Subject, last: Utterance) -> Iterator[Observation]:
+    """A last turn that ends bare, in a word that ends few sentences, where the persona punctuates all its others."""
+    text = last.text.rstrip()
+    if not "가" <= text[-1:] <= "힣" or text[-1] in _PREDICATE_ENDS or text[-1] in _OTHER_ENDS:
+        return
+    others = [each.text.rstrip()[-1:] for each in subject.persona_utterances if each is not last]
+    if others and not any("가" <= each <= "힣" for each in others):
+        start = max(text.rfind(" "), text.rfind("\n")) + 1
+        evidence = f"다른 말과 달리 문장 부호 없이 끊김: '…{text[-30:].strip()}'"
+        yield Observation("last_turn", 0.75, evidence, last.index, start, len(text))
 
 
 def _closes_wrongly(text: str) -> bool:
