@@ -15,12 +15,13 @@ _QUICK = re.compile(
     "|(?<=미)성년|(?<=[여남])[중고]생)"
 )
 """One of the words for somebody under 19 may be there: spares most text the longer search."""
+_ONESELF = ("나", "난", "저", "전", "내가", "제가", "우린")
 _COPULA = "(?:이(?![ ]?아니|었|던|면)|인(?!데도 아닌)|야|예|거든|밖에|입|니까|니|지|잖|라서?|임|[ ]?[.!~…]|$)"
 
 
 @dataclass(frozen=True, slots=True)
 class Minor:
-    """Where somebody is said to be under 19. `score` 1: the persona courts; 0.6: love is spoken of."""
+    """Where somebody is said to be under 19. `score` 1: so one says of oneself and the persona courts; else 0.6."""
 
     message: int
     start: int
@@ -32,11 +33,11 @@ class MinorFinder:
     def __init__(self, age: Age) -> None:
         minors = "|".join(age.minors)
         self._told = re.compile(
-            rf"(?<![가-힣])(?:나|난|저|전|내가|제가|우리|우린|너|넌|네가|니가)(?:는|도|이|요)?[ ,]{{1,2}}"
+            rf"(?<![가-힣])(?P<who>나|난|저|전|내가|제가|우린|너|넌|네가|니가)(?:는|도|이|요)?[ ,]{{1,2}}"
             rf"(?:(?:이제|아직|올해|지금|사실|겨우|곧|만)[ ]){{0,2}}(?P<age>{minors})(?:[ ]?{_COPULA})"
         )
         self._bare = re.compile(
-            rf"(?:^|[.!?~…\n][ ]?)(?P<age>{minors})(?:이야|인데|이에요|예요|입니다|야|이거든|인데요)"
+            rf"(?:^|[.!?~…\n][ ]?)(?P<who>)(?P<age>{minors})(?:이야|인데|이에요|예요|입니다|야|이거든|인데요)"
         )
         self._courting = re.compile("|".join(age.courting))
         self._romance = re.compile("|".join(age.romance))
@@ -47,7 +48,9 @@ class MinorFinder:
         if told is None:
             return
         utterance, found = told
-        if any(self._courting.search(each.text) for each in subject.persona_utterances):
+        # "너 열 살이야?" is a tease, and "열두 살이야." may be a dog.
+        is_of_oneself = found["who"] in _ONESELF
+        if is_of_oneself and any(self._courting.search(each.text) for each in subject.persona_utterances):
             score = 1.0
         elif any(self._romance.search(each.text) for each in subject.utterances):
             score = 0.6
