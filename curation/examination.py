@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from curation.duplicates.completion import complete_pairs
 from curation.duplicates.index import DuplicateIndex
 from curation.duplicates.pairs import Pairs as FoundPairs
 from curation.filters.opening import find_overused
@@ -72,6 +73,15 @@ class Similar:
 
 
 @dataclass(frozen=True, slots=True)
+class Found:
+    """Pairs as the index lists them, before anybody is ranked."""
+
+    index: DuplicateIndex
+    pairs: FoundPairs
+    neighbours: Neighbours
+
+
+@dataclass(frozen=True, slots=True)
 class Examination:
     """All that was decided."""
 
@@ -106,9 +116,12 @@ def examine(work: Workplace, tell: Callable[[int], None] = lambda _: None) -> Ex
     ruler = Ruler.of(work.source, dict(work.settings.filters))
     rows = read_rows(measure_source(work.source, ruler, work.cache / "measured", tell))
     _check_readable(work, rows)
-    similar = _find_similar(work, rows)
+    index = _open_index(work, rows)
+    pairs = index.pairs(index.settings.split_threshold)
+    neighbours = _join(rows, index, pairs)
     reviews = read_reviews(work.folder / REVIEWS_FILE)
-    findings = _find(work, rows, similar.neighbours, reviews)
+    findings = _find(work, rows, neighbours, reviews)
+    similar = _complete(work, rows, Found(index, pairs, neighbours), _rank(rows, findings, reviews))
     memory = read_memory(work.folder / MEMORY_FILE)
     judged = _judge(work, rows, similar.neighbours, findings, reviews)
     splits = work.settings.splits
@@ -133,15 +146,19 @@ def _check_readable(work: Workplace, rows: Rows) -> None:
     raise DataError(f"nothing in {work.source.folder} could be read:\n{shown}{more}", hint)
 
 
-def _find_similar(work: Workplace, rows: Rows) -> Similar:
-    index = _open_index(work, rows)
-    pairs = index.pairs(index.settings.split_threshold)
-    neighbours = Neighbours.of(
-        rows.ids_apart(), index.representatives(), Pairs(pairs.left, pairs.right, pairs.similarity)
-    )
-    clusters = label_clusters(neighbours, work.settings.duplicates.threshold)
-    large = find_large_cluster(neighbours, clusters, work.settings.duplicates.max_cluster_share)
-    return Similar(index, pairs, neighbours, clusters, large)
+def _join(rows: Rows, index: DuplicateIndex, pairs: FoundPairs) -> Neighbours:
+    return Neighbours.of(rows.ids_apart(), index.representatives(), Pairs(pairs.left, pairs.right, pairs.similarity))
+
+
+def _complete(work: Workplace, rows: Rows, found: Found, rank: Rank) -> Similar:
+    """Add the pairs that the best rows of large clusters need to be kept: which these are, the findings say."""
+    pairs = complete_pairs(found.index, found.pairs, rank.order(found.neighbours))
+    is_larger = len(pairs) != len(found.pairs)
+    neighbours = _join(rows, found.index, pairs) if is_larger else found.neighbours
+    settings = work.settings.duplicates
+    clusters = label_clusters(neighbours, settings.threshold)
+    large = find_large_cluster(neighbours, clusters, settings.max_cluster_share)
+    return Similar(found.index, pairs, neighbours, clusters, large)
 
 
 def _open_index(work: Workplace, rows: Rows) -> DuplicateIndex:

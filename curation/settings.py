@@ -26,11 +26,16 @@ FILE_NAME = "curation.yaml"
 OPENING = "opening"
 
 
+def _field(code: str) -> str:
+    return code.replace("-", "_")
+
+
 def _make_filters_form() -> type[BaseModel]:
     """A form with a field per filter, named by its code."""
+    forms: dict[str, type[FilterSettings]] = {each.code: each.settings for each in FILTERS}
+    forms[OPENING] = OpeningSettings
     fields: dict[str, Any] = {
-        code.replace("-", "_"): (settings, Field(default=settings(), alias=code))
-        for code, settings in [*((each.code, each.settings) for each in FILTERS), (OPENING, OpeningSettings)]
+        _field(code): (settings, Field(default=settings(), alias=code)) for code, settings in forms.items()
     }
     config = ConfigDict(frozen=True, extra="forbid", validate_by_name=True)
     return create_model("FiltersForm", __config__=config, **fields)
@@ -87,10 +92,6 @@ class CurationSettings(BaseModel):
         stream = StringIO()
         yaml.dump(self.form.model_dump(mode="json", by_alias=True), stream)
         return stream.getvalue()
-
-
-def _field(code: str) -> str:
-    return code.replace("-", "_")
 
 
 def load_settings(path: Path | None) -> CurationSettings:

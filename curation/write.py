@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from curation.duplicates.report import recall_curve, sample_pairs
+from curation.duplicates.pairs import sample_pairs
 from curation.examination import Examination, list_edits
 from curation.outputs import list_unreadable, write_splits
 from curation.report.build import build_report
@@ -114,16 +114,18 @@ def _describe_bands(examination: Examination) -> Bands:
     similar, rows, duplicates = examination.similar, examination.rows, examination.work.settings.duplicates
     bands = similar.index.bands
     shown = sample_pairs(similar.pairs, duplicates.threshold, PAIRS_SHOWN, seed=0)
+    ends = (similar.pairs.left[shown].tolist(), similar.pairs.right[shown].tolist())
     pairs: list[Pair] = [
         {"left": rows.ids[left], "right": rows.ids[right], "similarity": similarity}
-        for left, right, similarity in shown
+        for left, right, similarity in zip(*ends, similar.pairs.similarity[shown].tolist(), strict=True)
         if rows.is_readable[left] and rows.is_readable[right]
     ]
+    steps = [number / 50 for number in range(51)]
     return {
         "bands": bands.bands,
         "rows": bands.rows,
         "threshold": duplicates.threshold,
-        "curve": recall_curve(bands),
+        "curve": [(similarity, bands.find_probability(similarity)) for similarity in steps],
         "pairs": pairs,
     }
 

@@ -56,6 +56,7 @@ _OTHER_LEVEL = {
 _EMOJI = ("😊", "🥰", "👍", "✨", "😂", "🌸")
 _TELLS = ("무엇을 도와드릴까요?", "도움이 되셨나요?", "더 궁금한 점이 있으시면 언제든지 말씀해 주세요.")
 _FOREIGN = ("정말 開心해!", "그게 바로 重要한 거야.", "хорошо, 좋아!", "すごい, 대단하다!")
+_STUMPS = ("그리고 내일은 나랑 같이 도서관에 가서 그 책을", "그러니까 우선은 마음을 편하게 먹고,", "그런데 있잖아, 나는")
 _SECOND_PERSON = ("*너를 가만히 바라보며*", "*너의 손을 꼭 잡으며*", "*당신을 향해 웃으며*")
 
 
@@ -87,11 +88,11 @@ def _lose_asterisk(slip: Slip) -> Messages:
 
 
 def _write_markdown(slip: Slip) -> Messages:
-    return slip.append(("**꼭 기억해!**", "\n\n---", "\n## 정리\n- 하나\n- 둘"))
+    return slip.append(("**꼭 기억해!**", "\n\n---\n아무튼 그래.", "\n## 정리\n- 하나\n- 둘"))
 
 
 def _stop_early(slip: Slip) -> Messages:
-    return slip.edit(len(slip.messages) - 1, f"{slip.messages[-1].content} 그리고 내일은 꼭 나랑 같이 가서 그걸")
+    return slip.edit(len(slip.messages) - 1, f"{slip.messages[-1].content} {slip.rng.choice(_STUMPS)}")
 
 
 def _repeat_itself(slip: Slip) -> Messages:

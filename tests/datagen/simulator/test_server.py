@@ -157,13 +157,14 @@ def test_at_most_two_percent_of_the_demo_are_near_duplicates() -> None:
 @pytest.mark.parametrize("name", sorted(SLIPS))
 def test_a_slip_changes_a_dialogue_that_stays_whole(name: str) -> None:
     request = Request(topic="일상 대화", exchanges=3, speech_level="banmal")
-    rng = random.Random(7)
-    messages, before = compose(request, rng), compose(request, rng)
-    slipped = SLIPS[name](Slip(messages, request, rng, before))
-    assert slipped not in (messages, before)
-    result = parse_transcript(render_transcript(slipped), (2, 5))
-    assert isinstance(result, Transcript)
-    assert result.messages == slipped
+    for seed in range(20):
+        rng = random.Random(seed)
+        messages, before = compose(request, rng), compose(request, rng)
+        slipped = SLIPS[name](Slip(messages, request, rng, before))
+        assert slipped not in (messages, before)
+        result = parse_transcript(render_transcript(slipped), (2, 5))
+        assert isinstance(result, Transcript)
+        assert result.messages == slipped
 
 
 def test_the_simulator_slips_as_often_as_it_is_told(start_simulator: StartSimulator) -> None:
