@@ -6,8 +6,8 @@ with all of it, one after the other, as they would be kept.
 """
 
 import numpy as np
-from scipy.sparse import coo_array  # type: ignore[import-untyped]
-from scipy.sparse.csgraph import connected_components  # type: ignore[import-untyped]
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from curation.duplicates.buckets import LARGEST_EXHAUSTIVE
 from curation.duplicates.grams import Int64s

@@ -1,0 +1,299 @@
+"""Measure the search for duplicates and print the tables of benchmarks/README.md.
+
+`python -m benchmarks.duplicates [truth] [edits] [peers] [growth] [lookup] [live] [template]`; without a section all of
+them, about 20 minutes. Wall time, CPU and peak memory are of whole processes, start-up and reading included, as the
+kernel accounts them. `peers` needs the environments that `peers_duplicates.py` names, each in a folder of its own name
+under DAMHWA_PEERS.
+"""
+
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from benchmarks.corpus import EDITS, Corpus, build_corpus, read_lines
+from benchmarks.similar_pairs import find_true_pairs, label_components, score_clusters
+from curation.duplicates.index import DuplicateIndex
+from curation.duplicates.live import LiveIndex
+from curation.duplicates.pairs import Kind
+from curation.duplicates.settings import DuplicateSettings
+from curation.normal_form import fold
+
+ROOT = Path(__file__).parent.parent
+PEERS = Path(os.environ.get("DAMHWA_PEERS", ROOT / ".peers"))
+ROUNDS = 3
+RAW = DuplicateSettings(n=5, threshold=0.7, split_threshold=0.7, probability=0.999)
+"""Truth 1: raw character 5-grams."""
+TURNS = pa.list_(pa.string())
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """A finished process and its children: seconds, and MB of the largest of them."""
+
+    wall_s: float
+    cpu_s: float
+    peak_mb: float
+
+
+def measure(command: list[str]) -> Usage:
+    started = time.monotonic()
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}")
+    return Usage(time.monotonic() - started, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+
+
+def write_corpus(corpus: Corpus, path: Path) -> list[str]:
+    """As Parquet: the turns, their text on one line, and that as a peer's tokens; returns the texts."""
+    texts = [" ".join(" ".join(turns).split()) for turns in corpus.dialogues]
+    columns = {
+        "id": pa.array(range(len(texts)), pa.int64()),
+        "turns": pa.array(corpus.dialogues, TURNS),
+        "text": pa.array(texts),
+        "tokens": pa.array(" ".join(f"{ord(letter):x}" for letter in text) for text in texts),
+    }
+    pq.write_table(pa.table(columns), path, row_group_size=8192)
+    return texts
+
+
+def read_turns(path: Path) -> Iterator[pa.Array]:
+    for batch in pq.ParquetFile(path).iter_batches(8192, columns=["turns"]):
+        yield pa.array([[fold(turn) for turn in turns] for turns in batch["turns"].to_pylist()], TURNS)
+
+
+def read_texts(path: Path) -> Iterator[pa.Array]:
+    """Each text as one turn: grams cross the turns, as they do for the peers."""
+    for batch in pq.ParquetFile(path).iter_batches(8192, columns=["text"]):
+        yield pa.ListArray.from_arrays(np.arange(len(batch) + 1, dtype=np.int32), batch["text"])
+
+
+def work_raw(source: Path, target: Path) -> None:
+    """What the peers do: text in, clusters out."""
+    index = DuplicateIndex(target, RAW)
+    index.add(read_texts(source))
+    pairs, representatives = index.pairs(), index.representatives()
+    left = np.concatenate([pairs.left, np.arange(index.rows)])
+    np.save(target, label_components(left, np.concatenate([pairs.right, representatives]), index.rows))
+
+
+def work_default(source: Path, folder: Path) -> None:
+    """What curation does: fold, compare, keep the index."""
+    index = DuplicateIndex.open(folder, DuplicateSettings())
+    index.add(read_turns(source))
+    index.save()
+
+
+def work_lookup(folder: Path, source: Path) -> None:
+    batches = list(read_turns(source))
+    started = time.perf_counter()
+    index = DuplicateIndex.open(folder, DuplicateSettings())
+    index.add(batches)
+    found = len(index.pairs())
+    looked_up = time.perf_counter() - started
+    index.save()
+    saved = time.perf_counter() - started - looked_up
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(f"{looked_up:.2f} {saved:.2f} {peak:.0f} {found}")
+
+
+def call_worker(name: str, *arguments: Path) -> list[str]:
+    return [sys.executable, "-m", "benchmarks.duplicates", f"--{name}", *map(str, arguments)]
+
+
+def print_table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    print(f"\n## {title}\n\n| {' | '.join(head)} |\n|{'---|' * len(head)}")
+    for row in rows:
+        print(f"| {' | '.join(row)} |")
+    sys.stdout.flush()
+
+
+def measure_truth(folder: Path) -> None:
+    rows = []
+    for seed in (1, 2, 3):
+        texts = write_corpus(build_corpus(20_000, seed), folder / "corpus.parquet")
+        truth = find_true_pairs(texts, 5, 0.7)
+        index = DuplicateIndex(folder, RAW)
+        index.add(read_texts(folder / "corpus.parquet"))
+        pairs, same = index.pairs(), index.representatives()
+        found = dict(zip(zip(pairs.left.tolist(), pairs.right.tolist(), strict=True), pairs.similarity, strict=True))
+        near = {pair for pair, kind in zip(found, pairs.kind, strict=True) if kind == Kind.NEAR}
+        true = {}
+        for left, right, value in zip(same[truth.left], same[truth.right], truth.similarity, strict=True):
+            if left != right:
+                true[min(left, right), max(left, right)] = value
+        error = max((abs(found[pair] - true[pair]) for pair in near & set(true)), default=0.0)
+        recall, precision = len(near & set(true)) / len(true), len(near & set(true)) / len(near)
+        rows.append([str(seed), f"{len(truth):,}", f"{recall:.4f}", f"{precision:.4f}", f"{error:.0e}"])
+    head = ["seed", "true pairs (exact copies among them)", "recall", "precision", "largest error of a similarity"]
+    print_table("Truth 1: J ≥ 0.7 on raw character 5-grams, 20,000 dialogues", head, rows)
+
+
+def measure_edits(_: Path) -> None:
+    corpus = build_corpus(50_000, 1)
+    families, edits = np.array(corpus.families), np.array(corpus.edits)
+    folded = [pa.array([[fold(turn) for turn in turns] for turns in corpus.dialogues], TURNS)]
+    raw = [pa.array([[" ".join(" ".join(turns).split())] for turns in corpus.dialogues], TURNS)]
+    rows = []
+    for name, settings, batches, kinds in (
+        ("raw 5-grams, J ≥ 0.7", RAW, raw, (Kind.NEAR,)),
+        ("normal form 3-grams, J ≥ 0.5", DuplicateSettings(), folded, (Kind.NEAR,)),
+        ("with containment (the defaults)", DuplicateSettings(), folded, tuple(Kind)),
+        ("the splits' threshold, J ≥ 0.4, with containment", DuplicateSettings(threshold=0.4), folded, tuple(Kind)),
+    ):
+        index = DuplicateIndex(Path(), settings)
+        index.add(batches)
+        pairs, same = index.pairs(), index.representatives()
+        chosen = np.isin(pairs.kind, kinds)
+        copies = np.flatnonzero(same != np.arange(len(same)))
+        left = np.concatenate([pairs.left[chosen], same[copies]])
+        right = np.concatenate([pairs.right[chosen], copies])
+        is_right = families[left] == families[right]
+        labels = label_components(left[is_right], right[is_right], len(same))
+        is_found = np.bincount(labels)[labels] > 1
+        by_edit = [f"{is_found[edits == edit].mean():.3f}" for edit, _ in EDITS]
+        rows.append([name, f"{is_found[edits != ''].mean():.4f}", f"{is_right.mean():.4f}", *by_edit])
+    head = ["setting", "edited copies found", "merged pairs of one family", *(name for name, _ in EDITS)]
+    print_table("Truth 2: planted edits, 50,000 dialogues of which 12,500 are edited copies", head, rows)
+
+
+def measure_peers(folder: Path) -> None:
+    source = folder / "corpus.parquet"
+    texts = write_corpus(build_corpus(120_000, 1), source)
+    truth = find_true_pairs(texts, 5, 0.7)
+    names = ["damhwa", *(name for name in ("daft", "datatrove", "textdedup") if (PEERS / name).is_dir())]
+    usages: dict[str, list[Usage]] = {name: [] for name in names}
+    for number in range(ROUNDS):
+        for name in names:
+            if number and name == "textdedup" and usages[name][0].wall_s > 120:
+                continue
+            target, scratch = folder / f"{name}.npy", folder / name
+            shutil.rmtree(scratch, ignore_errors=True)
+            scratch.mkdir()
+            peer = [str(PEERS / name / "bin" / "python"), "benchmarks/peers_duplicates.py", name]
+            own = call_worker("raw", source, target)
+            usages[name].append(measure(own if name == "damhwa" else [*peer, str(source), str(target), str(scratch)]))
+    rows = []
+    for name in names:
+        recall, precision = score_clusters(np.load(folder / f"{name}.npy"), truth)
+        values = [median(getattr(each, column) for each in usages[name]) for column in ("wall_s", "cpu_s", "peak_mb")]
+        figures = [f"{values[0]:.1f}", f"{values[1]:.1f}", f"{values[2]:,.0f}"]
+        rows.append([name, *figures, f"{recall:.4f}", f"{precision:.4f}", str(len(usages[name]))])
+    head = ["", "wall s", "CPU s", "peak MB", "recall", "precision", "rounds"]
+    print_table(f"120,000 dialogues, J ≥ 0.7 on raw 5-grams ({len(truth):,} true pairs)", head, rows)
+
+
+def measure_growth(folder: Path) -> None:
+    rows = []
+    for count in (120_000, 480_000):
+        source = folder / f"{count}.parquet"
+        if not source.exists():
+            write_corpus(build_corpus(count, 1), source)
+        usages = []
+        for _ in range(ROUNDS):
+            shutil.rmtree(folder / f"index-{count}", ignore_errors=True)
+            usages.append(measure(call_worker("default", source, folder / f"index-{count}")))
+        values = [median(getattr(each, column) for each in usages) for column in ("wall_s", "cpu_s", "peak_mb")]
+        size = sum(path.stat().st_size for path in (folder / f"index-{count}").rglob("*.npy")) / 2**20
+        rows.append([f"{count:,}", f"{values[0]:.1f}", f"{values[1]:.1f}", f"{values[2]:,.0f}", f"{size:,.0f}"])
+    print_table(
+        "Defaults, from Parquet to the saved index", ["dialogues", "wall s", "CPU s", "peak MB", "index MB"], rows
+    )
+
+
+def measure_lookup(folder: Path) -> None:
+    known, new = folder / "480000.parquet", folder / "10000.parquet"
+    if not known.exists():
+        write_corpus(build_corpus(480_000, 1), known)
+    if not (folder / "index-480000").exists():
+        measure(call_worker("default", known, folder / "index-480000"))
+    write_corpus(build_corpus(10_000, 2), new)
+    rows = []
+    for number in range(ROUNDS):
+        copy = folder / "index-copy"
+        shutil.rmtree(copy, ignore_errors=True)
+        shutil.copytree(folder / "index-480000", copy)
+        told = subprocess.run(
+            call_worker("lookup", copy, new), cwd=ROOT, check=True, capture_output=True, text=True
+        ).stdout.split()
+        rows.append([str(number + 1), *told])
+    print_table("10,000 new in 480,000", ["round", "open and look up, s", "save, s", "peak MB", "pairs"], rows)
+
+
+def measure_live(_: Path) -> None:
+    corpus = build_corpus(50_000, 1)
+    live = LiveIndex(DuplicateSettings())
+    folded = [[fold(turn) for turn in turns] for turns in corpus.dialogues]
+    started = time.perf_counter()
+    for turns in folded:
+        live.add(turns)
+    added = (time.perf_counter() - started) / len(folded)
+    questions = [[fold(turn) for turn in turns] for turns in build_corpus(2_000, 2).dialogues]
+    times = []
+    for turns in questions:
+        started = time.perf_counter()
+        live.find(turns)
+        times.append(time.perf_counter() - started)
+    values = [added, median(times), float(np.quantile(times, 0.99))]
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    row = [*(f"{1000 * value:.2f}" for value in values), f"{peak:,.0f}"]
+    print_table("Live, 50,000 known", ["add, ms", "find, ms (median)", "find, ms (99 %)", "peak MB (all)"], [row])
+
+
+def measure_template(_: Path) -> None:
+    """The worst data: one greeting in all, or 100,000 variants of one text."""
+    lines = [fold(line) for line in read_lines()]
+    source = np.random.default_rng(1)
+    greeting = ["안녕엑사야", "손을흔들며안녕유저오늘도와줘서고마워무슨얘기할까"]
+    chosen = source.integers(0, len(lines), (100_000, 2)).tolist()
+    variants = source.integers(0, len(lines), 100_000).tolist()
+    rows = []
+    for name, dialogues in (
+        ("one greeting in all (a third of each)", [[*greeting, lines[a], lines[b]] for a, b in chosen[:20_000]]),
+        ("variants of one text", [["".join(lines[:4]) + lines[at][:6], greeting[1]] for at in variants]),
+        ("copies of one text", [lines[:4]] * 100_000),
+    ):
+        index = DuplicateIndex(Path(), DuplicateSettings())
+        started = time.process_time()
+        index.add([pa.array(dialogues, TURNS)])
+        spent = time.process_time() - started
+        rows.append([name, f"{len(dialogues):,}", f"{spent:.1f}", f"{len(index.pairs()):,}"])
+    print_table("Templates", ["data", "dialogues", "CPU s", "pairs listed"], rows)
+
+
+SECTIONS = {
+    "truth": measure_truth,
+    "edits": measure_edits,
+    "peers": measure_peers,
+    "growth": measure_growth,
+    "lookup": measure_lookup,
+    "live": measure_live,
+    "template": measure_template,
+}
+WORKERS = {"--raw": work_raw, "--default": work_default, "--lookup": work_lookup}
+
+
+def main(arguments: Sequence[str]) -> None:
+    if arguments and arguments[0] in WORKERS:
+        WORKERS[arguments[0]](*map(Path, arguments[1:3]))
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        for name in arguments or SECTIONS:
+            SECTIONS[name](Path(folder))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
