@@ -81,10 +81,7 @@ def test_it_sees_the_same_twice(filter_: Filter[Any]) -> None:
 
 
 @pytest.mark.parametrize("filter_", FILTERS, ids=lambda each: each.code)
-@pytest.mark.parametrize(
-    "piece",
-    ["오늘 뭐 했어? 나는 책 읽었어. ", "가", "ab", "ㅋ", "ㅏㅇ", "ë½", "*", "(", "' \"", "愛 ", "love ", "사랑해 "],
-)
+@pytest.mark.parametrize("piece", ["오늘 뭐 했어? 나는 책 읽었어. ", "ㅏㅇ", "ë½", "' \"", "사랑해 "])
 def test_a_megabyte_is_read_in_one_go(filter_: Filter[Any], piece: str) -> None:
     observe(filter_, make_subject(["응", piece * (1_000_000 // len(piece))]))
 
