@@ -7,13 +7,14 @@ import asyncio
 import hashlib
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 
 from curation.ask import Asker, Question, estimate_tokens
 from datagen.console import err
 from datagen.errors import DamhwaError
 from datagen.pace import Pace
 from datagen.prompt import PromptWriter
-from datagen.provider import Call, open_provider, read_answer
+from datagen.provider import Call, open_provider
 from datagen.record import Dialogue
 from datagen.scenario import Scenario
 from datagen.spec import Topic
@@ -37,8 +38,9 @@ def ask_baseline(run: OpenRun, count: int) -> list[Dialogue] | None:
 
 async def _ask(run: OpenRun, count: int) -> list[Dialogue]:
     settings = run.loaded.spec.provider
-    provider = open_provider(settings, run.access.base_urls, run.access.api_key, Pace(settings.rpm, settings.tpm))
-    asker = Asker("baseline", provider, run.ledger, run.budget, run.prices, read_answer)
+    pace = Pace(settings.rpm, settings.tpm)
+    connect = partial(open_provider, settings, run.access.base_urls, run.access.api_key, pace)
+    asker = Asker("baseline", settings, connect, run.ledger, run.budget, run.prices)
     writer = PromptWriter(run.loaded)
     scenarios = [_make_scenario(run, topic) for topic in _spread(run.loaded.spec.topics, count)]
     questions = []
@@ -46,13 +48,13 @@ async def _ask(run: OpenRun, count: int) -> list[Dialogue]:
         prompt = writer.write(scenario, 0, 0)
         key = hashlib.sha256(f"baseline/{settings.model}/{prompt.sha256}/{number}".encode()).hexdigest()
         call = Call(prompt, estimate_tokens(prompt.characters))
-        questions.append(Question(key, call, prompt.characters))
+        questions.append(Question((key,), call, prompt.characters))
     try:
         replies = await asker.ask(questions)
     finally:
-        await provider.aclose()
+        await asker.aclose()
     pairs = zip(questions, scenarios, strict=True)
-    read = (_read(run, scenario, replies.get(question.key)) for question, scenario in pairs)
+    read = (_read(run, scenario, replies.get(question.keys[0])) for question, scenario in pairs)
     return [dialogue for dialogue in read if dialogue is not None]
 
 

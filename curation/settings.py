@@ -1,4 +1,4 @@
-"""`curation.yaml`: the limits of the filters, what counts as a duplicate, how splits are cut.
+"""`curation.yaml`: the limits of the filters, what counts as a duplicate, how splits are cut, which models are asked.
 
 Strict: an unknown code or key is refused with the nearest name. What the file leaves out keeps its default, which is
 documented where the filter is.
@@ -10,13 +10,16 @@ from io import StringIO
 from pathlib import Path
 from typing import Any, cast
 
-from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, create_model, field_validator
 from ruamel.yaml import YAML
 
 from curation.duplicates.settings import DuplicateSettings
 from curation.filter import FilterSettings
 from curation.filters import FILTERS
 from curation.filters.opening import OpeningSettings
+from curation.judge import JudgeSettings
+from curation.moderation import ModerationSettings
+from curation.semantic import SemanticSettings
 from curation.splits import SplitSettings
 from datagen.errors import SpecError
 from datagen.form_file import FormReader
@@ -52,6 +55,22 @@ class CurationForm(BaseModel):
     filters: FiltersForm = Field(default_factory=FiltersForm)  # type: ignore[valid-type]
     duplicates: DuplicateSettings = Field(default_factory=DuplicateSettings)
     splits: SplitSettings = Field(default_factory=SplitSettings)
+    judge: JudgeSettings | None = None
+    moderation: ModerationSettings | None = None
+    semantic: SemanticSettings | None = None
+
+    @field_validator("semantic")
+    @classmethod
+    def _drops_what_counts_as_a_duplicate(
+        cls, value: SemanticSettings | None, info: ValidationInfo
+    ) -> SemanticSettings | None:
+        duplicates: DuplicateSettings | None = info.data.get("duplicates")
+        if value and duplicates and value.drop and value.threshold < duplicates.threshold:
+            raise ValueError(
+                f"threshold {value.threshold:g} is below that of duplicates, {duplicates.threshold:g}: "
+                "with `drop` the pairs between them would neither be dropped nor noted"
+            )
+        return value
 
 
 class CurationSettings(BaseModel):
@@ -82,6 +101,22 @@ class CurationSettings(BaseModel):
     @property
     def splits(self) -> SplitSettings:
         return self.form.splits
+
+    @property
+    def judge(self) -> JudgeSettings | None:
+        return self.form.judge if self.form.judge and self.form.judge.enabled else None
+
+    @property
+    def moderation(self) -> ModerationSettings | None:
+        return self.form.moderation if self.form.moderation and self.form.moderation.enabled else None
+
+    @property
+    def semantic(self) -> SemanticSettings | None:
+        return self.form.semantic if self.form.semantic and self.form.semantic.enabled else None
+
+    @property
+    def asks_models(self) -> bool:
+        return any(block is not None for block in (self.judge, self.moderation, self.semantic))
 
     def to_yaml(self) -> str:
         """Every setting with its value, defaults included."""

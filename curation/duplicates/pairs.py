@@ -18,6 +18,8 @@ class Kind(IntEnum):
     """Jaccard similarity of their grams."""
     CONTAINED = 2
     """Share of the smaller one that the larger has too."""
+    SEMANTIC = 3
+    """Cosine of their embeddings; see `semantic`."""
 
 
 @dataclass(frozen=True, slots=True)
