@@ -18,7 +18,8 @@ WELL_FORMED = re.compile(r"(?<![*\w])\*(?![\s*])[^*\n]*(?<![\s*(\[“‘])\*(?!\
 
 _RUN = re.compile(r"\*+")
 _OPENING = frozenset(" ([“‘\t")
-_FACE = frozenset("^><=;@~&$%★☆♥♡∀ω▽´`˘•°◕ᴗ_¯ㅅㅇㅎㅠㅜㅡㅁ")
+_FACE = frozenset("^><=;@~&$%★☆♥♡∀ω▽´`˘•°◕ᴗ_¯:･ﾟ｡✧ㅅㅇㅎㅠㅜㅡㅁ")
+_QUOTING, _QUOTED = frozenset("'\"‘“([`"), frozenset("'\"’”)]`")
 _VARIABLE = r"(?<![A-Za-z])[A-Za-z](?![A-Za-z])"
 _PRODUCT = re.compile(rf"(?:[0-9)\]]|{_VARIABLE})\s?\*{{1,2}}\s?(?:[0-9(\[]|{_VARIABLE})|[A-Za-z_] \* [A-Za-z_]")
 _FOOTNOTE_MARK = re.compile(r"[0-9)][가-힣%]{0,2}\*")
@@ -100,9 +101,13 @@ def _judge_direction(line: str, start: int, end: int) -> Iterator[Slip]:
 
 
 def _is_harmless(line: str, start: int, end: int) -> bool:
-    """Products, faces and masks."""
+    """Products, grades (A*), faces, masks, and the asterisk that is spoken of (‘*’, *표)."""
     before, after = _neighbours(line, start, end)
     if _PRODUCT.match(line, max(0, start - 2)) or _PRODUCT.match(line, max(0, start - 1)):
+        return True
+    if (before in _QUOTING and after in _QUOTED) or (before.isspace() and line.startswith(("표 ", "표시"), end)):
+        return True
+    if before.isascii() and before.isalnum() and line.find("*", end) < 0:
         return True
     if (before in _FACE or after in _FACE) and not (_is_syllable(before) or _is_syllable(after)):
         return True
@@ -121,7 +126,7 @@ def _is_mask(line: str, start: int, end: int) -> bool:
         return False
     if before.isalnum() or before == "-" or after in "-@" or before in "\"'“‘(":
         return True
-    return end - start >= 3 and bool((line[:start].strip() and line[end:].strip()) or after.isalnum())
+    return end - start >= 3 and bool(line[:start].strip() or after.isalnum())
 
 
 def _is_syllable(character: str) -> bool:

@@ -51,7 +51,7 @@ _CALL = re.compile(r"[야아씨님](?![가-힣])")
 _WORD_BEFORE = re.compile(r"(?<![가-힣])([가-힣]{2,4}) ?$")
 _BOUNDARY = frozenset(".!?…~,;:)”’\"'^♥ㅋㅎㅠㅜ\n\t")
 _CALLING = ",!~…"
-_SAID_OF_IT = re.compile(r"[,!.~]? ?(?:하고|라고|라는|하며|하면서|라며)")
+_SAID_OF_IT = re.compile(r"[,!.~]? ?(?:하고|하던|말고|라고|라는|하며|하면서|라며)")
 _IN_DIRECTION = re.compile(r"(?<![가-힣])([가-힣]{2,3})(?:의|을|를|이|가|에게|한테|와|과|랑|이랑)(?![가-힣])")
 
 _IS = (

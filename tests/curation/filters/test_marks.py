@@ -27,29 +27,7 @@ PIECES = (
     *("__", "~~", "#", "- ", "|", "\n", " ", "AI 언어 모델로서", "죄송하지만", "할 수 없습니다", "도움이 되셨나요?"),
     *("\u200d", "\ufe0f", "👩", "❤", "1\u20e3", '{"role": "', "안녕!", "ㅋㅋ", "\ud800", "\x00"),
 )
-LONG = (
-    *(
-        "*",
-        "**",
-        "* ",
-        "*웃으며 ",
-        "[",
-        "[가",
-        "{가",
-        "__가",
-        "~~가",
-        "`가",
-        "<b ",
-        "- ",
-        "가",
-        " ",
-        "\n",
-        "나 ",
-        "🇰",
-        "❤",
-    ),
-    *("내 이름은 ", "지수야 ", "엑사: ", "{이름}", "죄송하지만 ", "무엇을 "),
-)
+LONG = ("* ", "*웃으며 ", "[가", "{가", "__가", "`가", "- ", " ", "\n", "❤", "나 지수야 ", "엑사: ", "죄송하지만 ")
 TEXT = st.one_of(st.text(max_size=60), st.lists(st.sampled_from(PIECES), max_size=30).map("".join))
 PERSONA = st.one_of(
     st.none(),
@@ -87,10 +65,7 @@ def test_it_says_the_same_twice(filter_: Filter[Any], turns: list[str], persona:
 
 
 @pytest.mark.parametrize("filter_", MARKS, ids=lambda each: each.code)
-@pytest.mark.parametrize(
-    "piece",
-    [*PIECES, "*웃으며 ", "* ", "가", "나 ", "[가", "__가", "~~가", "<b ", "`가", "{가", "내 이름은 ", "지수야 "],
-)
+@pytest.mark.parametrize("piece", LONG)
 @pytest.mark.timeout(60)
 def test_a_megabyte_of_one_thing_is_read_in_linear_time(filter_: Filter[Any], piece: str) -> None:
     """A quadratic search would need hours here; the suite's own time limit is the judge."""
