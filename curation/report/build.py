@@ -5,7 +5,8 @@ page.render_report(report)                     report.html
 card.render_card(report, "cc-by-4.0")          README.md, the dataset card
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC
 
 import numpy as np
@@ -14,7 +15,7 @@ import pyarrow.compute as pc
 
 from curation.report import diversity, examples, figures
 from curation.report.document import VERSION, Bin, Diversity, Duplicates, Figure, LeakageFigures, Map, Report, ShownPair
-from curation.report.input import ReportInput
+from curation.report.input import CLUSTERS, DECISIONS, FINDINGS, Pair, ReportInput
 from curation.report.map import LONGEST, place_texts
 from datagen.record import Dialogue
 
@@ -28,13 +29,11 @@ _NAMED = 50  # providers, models and personas that are told by name
 
 def build_report(data: ReportInput) -> Report:
     """All figures of the report. Deterministic but for `created_at`; reads at most about 3,200 dialogues."""
+    data = _conform(data)
     sample = _draw_sample(data.decisions)
     choice = examples.choose_examples(data, _SEED)
     pairs = examples.choose_pairs(data)
-    shown = [*choice.all_ids, *examples.list_keepers(data, choice.all_ids)]
-    shown += [id_ for pair in pairs for id_ in (pair["left"], pair["right"])]
-    wanted = list(dict.fromkeys([*sample["id"].to_pylist(), *shown]))
-    dialogues = {each.id: each for each in data.load(wanted)}
+    dialogues = _load(data, sample["id"].to_pylist(), choice.all_ids, pairs)
     topics = figures.tell_topics(data)
     accepted = data.decisions.filter(pc.equal(data.decisions["status"], "accepted"))
     measured = accepted if accepted.num_rows else data.decisions
@@ -65,6 +64,24 @@ def build_report(data: ReportInput) -> Report:
         reviews=None if data.reviews is None else dict(data.reviews),
         settings=data.settings_text,
     )
+
+
+def _conform(data: ReportInput) -> ReportInput:
+    return replace(
+        data,
+        decisions=data.decisions.select(DECISIONS.names).cast(DECISIONS),
+        findings=data.findings.select(FINDINGS.names).cast(FINDINGS),
+        clusters=data.clusters.select(CLUSTERS.names).cast(CLUSTERS),
+    )
+
+
+def _load(
+    data: ReportInput, sample: Sequence[str], chosen: Sequence[str], pairs: Sequence[Pair]
+) -> dict[str, Dialogue]:
+    """The sample, the examples with their keepers, and both sides of the pairs, by id; all asked for at once."""
+    sides = [id_ for pair in pairs for id_ in (pair["left"], pair["right"])]
+    wanted = dict.fromkeys([*sample, *chosen, *examples.list_keepers(data, chosen), *sides])
+    return {each.id: each for each in data.load(list(wanted))}
 
 
 def _draw_sample(decisions: pa.Table) -> pa.Table:

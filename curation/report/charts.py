@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Any, NotRequired, TypedDict
 
-from curation.report.document import Counts, Distribution, Duplicates, Map, Report, TopicRow
+from curation.report.document import Distribution, Duplicates, Map, Report, TopicRow
 from curation.report.figures import round_up
 
 Json = dict[str, Any]
@@ -81,38 +81,12 @@ def _list_labels(topics: Sequence[TopicRow]) -> Json:
 
 
 def draw_quotas(topics: Sequence[TopicRow]) -> Chart:
-    names = [escape_label(row["topic"] or "") for row in topics]
-    places = list(range(len(topics)))
-    data: list[Json] = []
-    for status in STATUSES:
-        values = [_read_count(row["counts"], status) for row in topics]
-        if not any(values):
-            continue
-        data.append(
-            {
-                "type": "bar",
-                "orientation": "h",
-                "name": text(status),
-                "x": values,
-                "y": places,
-                "customdata": names,
-                "marker": {"color": colour(status), "line": {"width": 0}},
-                "hovertemplate": "%{customdata} · %{x}<extra>%{fullData.name}</extra>",
-            }
-        )
+    data = [_draw_status(topics, status) for status in STATUSES if any(_read(row, status) for row in topics)]
     quotas = [row["quota"] for row in topics]
     if any(quotas):
+        marker = {"symbol": "line-ns", "size": 15, "line": {"width": 2.5, "color": colour("ink")}}
         data.append(
-            {
-                "type": "scatter",
-                "mode": "markers",
-                "name": text("quota"),
-                "x": quotas,
-                "y": places,
-                "customdata": names,
-                "marker": {"symbol": "line-ns", "size": 15, "line": {"width": 2.5, "color": colour("ink")}},
-                "hovertemplate": "%{customdata} · %{x}<extra>%{fullData.name}</extra>",
-            }
+            {**_name_rows(topics, "quota"), "type": "scatter", "mode": "markers", "x": quotas, "marker": marker}
         )
     layout: Json = {
         "barmode": "stack",
@@ -125,8 +99,22 @@ def draw_quotas(topics: Sequence[TopicRow]) -> Chart:
     return Chart(data=data, layout=layout, height=_ROW * len(topics) + _FRAME)
 
 
-def _read_count(counts: Counts, status: str) -> int:
-    return counts[status]  # type: ignore[literal-required, no-any-return]
+def _draw_status(topics: Sequence[TopicRow], status: str) -> Json:
+    bars: Json = {"type": "bar", "orientation": "h", "x": [_read(row, status) for row in topics]}
+    return {**_name_rows(topics, status), **bars, "marker": {"color": colour(status), "line": {"width": 0}}}
+
+
+def _name_rows(topics: Sequence[TopicRow], key: str) -> Json:
+    return {
+        "name": text(key),
+        "y": list(range(len(topics))),
+        "customdata": [escape_label(row["topic"] or "") for row in topics],
+        "hovertemplate": "%{customdata} · %{x}<extra>%{fullData.name}</extra>",
+    }
+
+
+def _read(row: TopicRow, status: str) -> int:
+    return row["counts"][status]  # type: ignore[literal-required, no-any-return]
 
 
 def _draw_dots(

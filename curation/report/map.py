@@ -62,14 +62,22 @@ def _reduce(matrix: sparse.csr_array, generator: np.random.Generator) -> Floats:
     """The rows in the space of the leading singular vectors, centred, each of length 1."""
     width = min(_COMPONENTS, *matrix.shape)
     probe = generator.standard_normal((matrix.shape[1], width + 10), dtype=np.float32)
-    basis = np.linalg.qr(matrix @ probe)[0]
+    basis = _straighten(matrix @ probe)
     for _ in range(2):
-        basis = np.linalg.qr(matrix @ (matrix.T @ basis))[0]
+        basis = _straighten(matrix @ (matrix.T @ basis))
     right = matrix.T @ basis
     squares, turns = np.linalg.eigh(right.T @ right)  # small: 20 ms, where the SVD of `right` takes a second
     vectors = (basis @ turns[:, ::-1][:, :width]) * np.sqrt(np.maximum(squares[::-1][:width], 0))
     vectors -= vectors.mean(axis=0)
     return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9), dtype=np.float32)
+
+
+def _straighten(columns: Floats) -> Floats:
+    """An orthonormal basis of the columns, from their small Gram matrix: QR waits long for a busy second core."""
+    exact = columns.astype(np.float64)
+    squares, turns = np.linalg.eigh(exact.T @ exact)
+    kept = squares > squares[-1] * 1e-12
+    return np.asarray((exact @ turns[:, kept]) / np.sqrt(squares[kept]), dtype=np.float32)
 
 
 def _link(vectors: Floats) -> tuple[NDArray[np.intp], Floats]:
@@ -88,7 +96,7 @@ def _embed(vectors: Floats, generator: np.random.Generator) -> Floats:
     """Pull neighbours together and push strangers apart, all edges in each epoch, with a step that fades to nothing."""
     tails, weights = _link(vectors)
     heads = np.arange(len(vectors))[:, None]
-    vectors = np.pad(vectors, ((0, 0), (0, 1)))  # where all texts are alike there is but one component
+    vectors = np.pad(vectors, ((0, 0), (0, 2)))  # where all texts are alike, or empty, there are no two components
     start = vectors[:, :2] - vectors[:, :2].mean(axis=0)
     places: Floats = start / np.maximum(np.abs(start).max(), 1e-9) * np.float32(_SPREAD)
     places = places + generator.normal(scale=1e-3, size=places.shape).astype(np.float32)  # twins must be able to part

@@ -12,10 +12,7 @@ WORDS: dict[str, Words] = {
     "skip": ("본문으로", "Skip to the report"),
     "made": ("{at} 작성 · {source}", "Made {at} · {source}"),
     "as_table": ("표로 보기", "As a table"),
-    "no_script": (
-        "차트를 그리려면 자바스크립트가 필요합니다. 같은 숫자를 아래 표에서 볼 수 있습니다.",
-        "The charts need JavaScript; the tables below hold the same numbers.",
-    ),
+    "no_script": ("차트는 자바스크립트를 켜야 보입니다.", "The charts need JavaScript."),
     "simulated": (
         "이 데이터에는 모의 생성기(damhwa-simulator)가 문법으로 짜 맞춘 대화 {n}건이 들어 있습니다. "
         "도구를 시험하기 위한 것이니 학습에 쓰지 마세요.",

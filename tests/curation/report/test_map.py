@@ -1,6 +1,7 @@
 """The map: alike lies close, and any text has a place."""
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -34,5 +35,6 @@ def test_every_text_has_a_place_in_the_frame(texts: list[str]) -> None:
     assert ((places >= -0.021) & (places <= 1.021)).all()
 
 
-def test_copies_have_places_too() -> None:
-    assert np.isfinite(place_texts(["나 왔어"] * 20, seed=0)).all()
+@pytest.mark.parametrize("text", ["나 왔어", "ㅋㅋ", "", "가"])
+def test_copies_have_places_too(text: str) -> None:
+    assert np.isfinite(place_texts([text] * 20, seed=0)).all()
