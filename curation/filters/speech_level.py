@@ -19,7 +19,7 @@ class Settings(FilterSettings):
     """Limits of `speech-level`."""
 
     off_level: AtLeast = AtLeast(drop=0.95, note=0.6)
-    """How surely (0..1) a sentence is in the other level. Default: 0.95 is where endings that nothing else can be begin;
+    """How surely (0..1) a sentence is in the other level. Default: from 0.95 on stand endings that can be nothing else;
     below lie clauses broken off (…는데, …해서), 음슴체 and what one says to oneself."""
 
     off_share: AtLeast = AtLeast(drop=0.6)
@@ -33,12 +33,13 @@ _LEAST = 0.6
 _ALOUD = 0.8
 """The most that a sentence scores that a polite person may say to himself."""
 
+_TRAILING = "[ .!?~…ㅎㅋㅠㅜ^]*$"
 _THOUGHT = re.compile(
-    r"(?:[다네군걸]|구나|려나|더라|[는은인한운던건큰]가|(?:[었았했였왔갔봤됐겠졌있없되]|뭐하)나|나 ?보다)[ .!?~…ㅎㅋㅠㅜ^]*$"
+    r"(?:[다네군걸]|구나|려나|더라|[는은인한운던건큰]가|(?:[었았했였왔갔봤됐겠졌있없되]|뭐하)나|나 ?보다)" + _TRAILING
 )
 """How thoughts end that are spoken aloud: 맛있겠다! · 예쁘네. · 그랬구나. · 이게 맞나?"""
 
-_WONDERING = re.compile(r"(?:지|까)[ .!?~…ㅎㅋㅠㅜ^]*$")
+_WONDERING = re.compile("[지까]" + _TRAILING)
 _QUESTION_WORD = re.compile("뭐|뭘|무슨|왜|어디|누구|언제|어떻게|어쩌|어떡")
 """With one of these, -지 and -ㄹ까 are thoughts (뭐였지? · 왜 그럴까?); without, they are questions to somebody."""
 

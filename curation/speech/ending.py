@@ -152,7 +152,8 @@ class EndingTable:
 
     def _find_inside(self, core: str) -> Ending | None:
         """A sentence that ends within, no mark behind it: 재밌게 봤어요 최고의 영화."""
-        for word in reversed(core[-_LONGEST_CLAUSE:].split()[1:-1]):
+        words = core[-_LONGEST_CLAUSE:].split()[len(core) > _LONGEST_CLAUSE : -1]
+        for word in reversed(words):
             if word.endswith(_CLEAR_ENDS) and (again := self._find(word, False)).closes:
                 return replace(again, confidence=0.85)
         return None
@@ -200,9 +201,10 @@ def _unstretch(core: str) -> str:
         return core
     if _FINALS[last % 28] in "ㅋㅎ":
         return core[:-1] + chr(ord(core[-1]) - last % 28)
-    while len(core) > 2 and _stretches(core[-2], core[-1]):
-        core = core[:-1]
-    return core
+    end = len(core)
+    while end > 2 and _stretches(core[end - 2], core[end - 1]):
+        end -= 1
+    return core[:end]
 
 
 def _stretches(before: str, last: str) -> bool:

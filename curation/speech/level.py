@@ -8,12 +8,15 @@ decided 3 sentences more, and gave a level to 27 of the 230 that carry none. Spe
 from dataclasses import dataclass
 from typing import Literal
 
-from curation.speech.ending import load_endings
+from curation.speech.ending import UNSURE, load_endings
 from curation.speech.morphology import judge_by_morphology
 from curation.speech.sentence import mask_quotes, split_sentences
 from curation.subject import SpeechLevel
 
 Judge = Literal["suffix", "kiwi"]
+
+_MOST_ASKED = 200
+"""Different sentences of one utterance that morphology is asked about: no speech has more, a broken megabyte might."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +48,11 @@ def judge_sentences(text: str) -> list[SentenceLevel]:
             unsure.append(len(found))
         found.append(SentenceLevel(start, end, told.level, told.confidence, "suffix"))
     if unsure:
-        answers = judge_by_morphology([masked[found[each].start : found[each].end] for each in unsure])
-        for index, told in zip(unsure, answers, strict=True):
+        asked = list(dict.fromkeys(masked[found[each].start : found[each].end] for each in unsure))[:_MOST_ASKED]
+        answers = dict(zip(asked, judge_by_morphology(asked), strict=True))
+        for index in unsure:
+            place = found[index]
+            told = answers.get(masked[place.start : place.end], UNSURE)
             by: Judge | None = "kiwi" if told.is_sure else None
-            found[index] = SentenceLevel(found[index].start, found[index].end, told.level, told.confidence, by)
+            found[index] = SentenceLevel(place.start, place.end, told.level, told.confidence, by)
     return found

@@ -14,8 +14,12 @@ PLACEHOLDER = "\ue000"
 _QUOTE = re.compile(
     r"“[^“”\n]+”|‘[^‘’\n]+’|「[^「」\n]+」|『[^『』\n]+』|《[^《》\n]+》|〈[^〈〉\n]+〉|\"[^\"\n]+\"|(?<![A-Za-z])'[^'\n]+'"
 )
+_QUOTE_MARK = re.compile("[“‘「『《〈\"']")
 _HANGUL = re.compile("[가-힣ㄱ-ㅎㅏ-ㅣ]")
 _BREAK = re.compile(r"(?: {3}|[.!?…。！？~～∼ㅋㅎㅠㅜ^♥♡☆★;\n])[.!?…。！？~～∼ㅋㅎㅠㅜㅡ^♥♡☆★;:)\]\s\"'”’」』_-]*")
+_HARD = re.compile("[\n!?。！？]|^ {3}")
+"""In the marks: a sentence ends here whatever stands before. Three spaces are a stage direction blanked out."""
+
 _ASIDE = re.compile(r"\([^()\n]*\)")
 
 
@@ -23,6 +27,8 @@ def mask_quotes(speech: str) -> str:
     """`speech` with quoted speech replaced by placeholders and bracketed asides by spaces, character by character."""
     if "(" in speech:
         speech = _ASIDE.sub(lambda found: " " * len(found[0]), speech)
+    if not _QUOTE_MARK.search(speech):
+        return speech
     masked = _QUOTE.sub(lambda found: PLACEHOLDER * len(found[0]), speech)
     return masked if masked == speech or _HANGUL.search(masked) else speech
 
@@ -43,15 +49,7 @@ def split_sentences(masked: str, closes: Callable[[str], bool]) -> Iterator[tupl
 
 def _cuts(masked: str, start: int, found: re.Match[str], closes: Callable[[str], bool]) -> bool:
     marks, here, there = found[0], masked[found.start() - 1 : found.start()], masked[found.end()]
-    if (
-        marks.startswith("   ")
-        or "\n" in marks
-        or "?" in marks
-        or "!" in marks
-        or "。" in marks
-        or "！" in marks
-        or "？" in marks
-    ):
+    if _HARD.search(marks):
         return True
     if marks.startswith(".") and not marks.startswith("..") and "…" not in marks:
         return not (here.isascii() and there.isascii() and here.isalnum() and there.isalnum())
