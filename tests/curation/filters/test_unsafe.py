@@ -1,13 +1,15 @@
 """unsafe answers for any text, names the very characters, finds every word of its lexicon, and stays linear."""
 
+import re
+
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from curation.disguise import undo_disguise
 from curation.filters import unsafe
 from curation.finding import Observation
-from curation.lexicon import load_lexicon
+from curation.lexicon import NOISE, load_lexicon
 from curation.subject import Subject
 from datagen.record import Message, clean_text
 
@@ -78,15 +80,36 @@ def test_every_word_of_the_lexicon_is_found(category: str, word: str) -> None:
     assert category in {each.rule for each in observe(f"아, {word}")}
 
 
+@pytest.mark.parametrize("category", unsafe.NAMES)
+def test_a_key_is_in_whatever_a_pattern_finds(category: str) -> None:
+    for entry in getattr(load_lexicon(), category):
+        for pattern in entry.patterns:
+            if "(?=" not in pattern and "(?<=" not in pattern:
+                assert find_keyless(pattern.replace("§", ""), entry.keys) == set()
+
+
+def find_keyless(pattern: str, keys: tuple[str, ...]) -> set[str]:
+    """Texts that the pattern finds although none of the keys is in them."""
+    keyless: set[str] = set()
+    noise = re.compile(f"[{NOISE}]")
+
+    @settings(max_examples=15, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+    @given(st.from_regex(pattern, fullmatch=True))
+    def look(text: str) -> None:
+        if not any(key.lower() in form for key in keys for form in (text.lower(), noise.sub("", text.lower()))):
+            keyless.add(text)
+
+    look()
+    return keyless
+
+
 @pytest.mark.parametrize("mark", ["1", ".", "@", "~", "*", "♡"])
 def test_a_mark_between_syllables_does_not_hide_a_word(mark: str) -> None:
     (found,) = observe(f"걔는 병{mark}신 아니냐")
     assert (found.start, found.end) == (3, 6)
 
 
-@pytest.mark.parametrize(
-    "piece", ["시1", "ㅅㅣ", "시발점 ", "나 중학생이야 ", "마약 ", "Ｆ"]
-)
+@pytest.mark.parametrize("piece", ["시1", "ㅅㅣ", "시발점 ", "나 중학생이야 ", "마약 ", "Ｆ"])
 def test_a_megabyte_is_read_in_one_go(piece: str) -> None:
     assert len(observe(piece * (1_000_000 // len(piece)))) <= 11
 
