@@ -76,7 +76,7 @@ def _straighten(columns: Floats) -> Floats:
     """An orthonormal basis of the columns, from their small Gram matrix: QR waits long for a busy second core."""
     exact = columns.astype(np.float64)
     squares, turns = np.linalg.eigh(exact.T @ exact)
-    kept = squares > squares[-1] * 1e-12
+    kept = squares > squares.max(initial=0) * 1e-12
     return np.asarray((exact @ turns[:, kept]) / np.sqrt(squares[kept]), dtype=np.float32)
 
 
