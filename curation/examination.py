@@ -1,6 +1,6 @@
 """Examine the dialogues of a source: all that is decided about each of them, before anything is written.
 
-    measure → rows → findings → duplicates → settlement → leakage
+    measure → rows → findings → opinions → duplicates → settlement → leakage
 
 The order matters in one place: what a filter drops neither keeps nor drops a near-copy, so findings come first.
 """
@@ -17,27 +17,34 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from curation.desk import Desk
 from curation.duplicates.completion import complete_pairs
 from curation.duplicates.index import DuplicateIndex
 from curation.duplicates.pairs import Pairs as FoundPairs
 from curation.filters.opening import find_overused
 from curation.finding import Finding
+from curation.judge import DISPUTABLE
 from curation.keepers import LargeCluster, Rank, find_large_cluster, label_clusters
 from curation.leakage import Leakage, check_leakage
+from curation.material import Material
 from curation.measure import MeasuredFile, Ruler, measure_source
 from curation.neighbours import Neighbours, Pairs
+from curation.opinions import Opinions, gather_opinions
 from curation.reviews import REVIEWS_FILE, Review, Reviews, read_reviews
 from curation.rows import Rows, read_rows, scan
+from curation.semantic import SemanticPairs, add_pairs, list_notes, select_new
 from curation.settings import OPENING, CurationSettings
 from curation.settlement import Judged, Settlement, SettleSettings, Status, settle
 from curation.share_out import Strata
 from curation.source import Source
-from curation.split_memory import Split, read_memory, recall_splits
+from curation.split_memory import Codes, Split, read_memory, recall_splits
 from curation.verdicts import Findings, decide_findings
 from datagen.errors import DataError, UsageError
 from datagen.record import Message
 
 Mask = npt.NDArray[np.bool_]
+MOST_COMPARED = 300_000
+"""Pairs across the splits that are compared one by one, for the highest similarity of a set without leaks."""
 MEMORY_FILE = "splits.parquet"
 NOT_COUNTED = (Status.DUPLICATE, Status.SET_ASIDE, Status.DROPPED)
 HUMAN = "human"
@@ -70,6 +77,8 @@ class Similar:
     clusters: npt.NDArray[np.int64]
     """[n] The row with the smallest id in each row's cluster, at the threshold of removal."""
     large: LargeCluster | None
+    semantic: SemanticPairs | None
+    """Pairs that mean the same and are no duplicates by their letters; None: nobody asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +97,7 @@ class Examination:
     work: Workplace
     rows: Rows
     findings: Findings
+    opinions: Opinions
     similar: Similar
     reviews: Reviews
     settlement: Settlement
@@ -108,10 +118,11 @@ class Examination:
         return {topic: dict(each.most_common()) for topic, each in counts.items()}
 
 
-def examine(work: Workplace, tell: Callable[[int], None] = lambda _: None) -> Examination:
+def examine(work: Workplace, tell: Callable[[int], None] = lambda _: None, desk: Desk | None = None) -> Examination:
     """Decide about every dialogue of the source; `tell` is called with the number of rows that were measured.
 
-    Raises DataError where nothing could be read.
+    `desk`: where models are asked, if the settings say so; None: one of the folder's own. Raises DataError where
+    nothing could be read, and what `gather_opinions` raises.
     """
     ruler = Ruler.of(work.source, dict(work.settings.filters))
     rows = read_rows(measure_source(work.source, ruler, work.cache / "measured", tell))
@@ -120,17 +131,27 @@ def examine(work: Workplace, tell: Callable[[int], None] = lambda _: None) -> Ex
     pairs = index.pairs(index.settings.split_threshold)
     neighbours = _join(rows, index, pairs)
     reviews = read_reviews(work.folder / REVIEWS_FILE)
-    findings = _find(work, rows, neighbours, reviews)
-    similar = _complete(work, rows, Found(index, pairs, neighbours), _rank(rows, findings, reviews))
+    findings = decide_findings(rows.files, work.settings.filters)
+    dropped = findings.dropped(len(rows)), findings.dropped(len(rows), beside=DISPUTABLE)
+    material = Material(rows, work.source.personas, *dropped)
+    opinions = gather_opinions(desk or Desk(work.folder), work.settings, material)
+    findings += opinions.findings
+    findings += _find_overused(work, rows, neighbours, _rank(rows, findings, reviews, opinions), findings)
+    findings += _list_human(rows, reviews)
+    rank = _rank(rows, findings, reviews, opinions)
+    similar = _complete(work, rows, Found(index, pairs, neighbours), rank, opinions.semantic)
+    findings += _note_semantic(work, rows, similar)
     memory = read_memory(work.folder / MEMORY_FILE)
-    judged = _judge(work, rows, similar.neighbours, findings, reviews)
+    judged = _judge(work, rows, similar.neighbours, findings, reviews, rank)
     splits = work.settings.splits
     asked = work.source.quotas
     quotas = None if asked is None else {topic: quota for topic, (_, quota) in asked.items()}
     settle_settings = SettleSettings(quotas, work.settings.duplicates.threshold, splits)
     settlement = settle(judged, recall_splits(rows.ids, memory), settle_settings)
     leakage = check_leakage(similar.neighbours, settlement.split, splits.threshold)
-    return Examination(work, rows, findings, similar, reviews, settlement, leakage, memory)
+    if leakage.highest is None:
+        leakage = _find_highest(similar.index, settlement.split)
+    return Examination(work, rows, findings, opinions, similar, reviews, settlement, leakage, memory)
 
 
 def _check_readable(work: Workplace, rows: Rows) -> None:
@@ -150,15 +171,23 @@ def _join(rows: Rows, index: DuplicateIndex, pairs: FoundPairs) -> Neighbours:
     return Neighbours.of(rows.ids_apart(), index.representatives(), Pairs(pairs.left, pairs.right, pairs.similarity))
 
 
-def _complete(work: Workplace, rows: Rows, found: Found, rank: Rank) -> Similar:
-    """Add the pairs that the best rows of large clusters need to be kept: which these are, the findings say."""
+def _complete(work: Workplace, rows: Rows, found: Found, rank: Rank, said: SemanticPairs | None) -> Similar:
+    """Add the pairs that the best rows of large clusters need to be kept: which these are, the findings say.
+
+    `said`: pairs that a model says mean the same; those join the others where the settings say that they drop.
+    """
     pairs = complete_pairs(found.index, found.pairs, rank.order(found.neighbours))
     is_larger = len(pairs) != len(found.pairs)
+    settings, semantic = work.settings.duplicates, work.settings.semantic
+    if said is not None and semantic is not None:
+        representatives = found.index.representatives()
+        said = select_new(said, pairs, representatives, settings.threshold)
+        if semantic.drop:
+            pairs, is_larger = add_pairs(pairs, said, representatives), True
     neighbours = _join(rows, found.index, pairs) if is_larger else found.neighbours
-    settings = work.settings.duplicates
     clusters = label_clusters(neighbours, settings.threshold)
     large = find_large_cluster(neighbours, clusters, settings.max_cluster_share)
-    return Similar(found.index, pairs, neighbours, clusters, large)
+    return Similar(found.index, pairs, neighbours, clusters, large, said)
 
 
 def _open_index(work: Workplace, rows: Rows) -> DuplicateIndex:
@@ -197,17 +226,19 @@ def _list_folded(files: tuple[MeasuredFile, ...]) -> Iterator[pa.Array]:
     return (batch.column("folded") for _, batch in scan(files, ["folded"]))
 
 
-def _find(work: Workplace, rows: Rows, neighbours: Neighbours, reviews: Reviews) -> Findings:
-    findings = decide_findings(rows.files, work.settings.filters)
-    if work.settings.opening.enabled:
-        eligible = rows.is_readable & ~findings.dropped(len(rows))
-        findings += _find_overused(work, rows, neighbours, _rank(rows, findings, reviews), eligible)
-    return findings + _list_human(rows, reviews)
+def _note_semantic(work: Workplace, rows: Rows, similar: Similar) -> Iterator[tuple[int, Finding]]:
+    """Nothing where such pairs drop: then the clusters name them."""
+    settings = work.settings.semantic
+    if similar.semantic is not None and settings is not None and not settings.drop:
+        yield from list_notes(similar.semantic, rows.ids, settings.threshold)
 
 
 def _find_overused(
-    work: Workplace, rows: Rows, neighbours: Neighbours, rank: Rank, eligible: Mask
+    work: Workplace, rows: Rows, neighbours: Neighbours, rank: Rank, findings: Findings
 ) -> Iterator[tuple[int, Finding]]:
+    if not work.settings.opening.enabled:
+        return
+    eligible = rows.is_readable & ~findings.dropped(len(rows))
     order = rank.order(neighbours)
     order = order[eligible[order]]
     topics = rows.column("topic")
@@ -245,10 +276,9 @@ def _list_reviewed(rows: Rows, reviews: Reviews) -> Iterator[tuple[int, Review]]
                 yield number[id_], review
 
 
-def _rank(rows: Rows, findings: Findings, reviews: Reviews) -> Rank:
+def _rank(rows: Rows, findings: Findings, reviews: Reviews, opinions: Opinions) -> Rank:
     reviewed = _mark(rows, reviews, ("accept", "edit"))
-    scores = np.full(len(rows), np.nan)
-    return Rank(reviewed, scores, findings.count_notes(len(rows)), rows.numbers("characters"))
+    return Rank(reviewed, opinions.scores, findings.count_notes(len(rows)), rows.numbers("characters"))
 
 
 def _mark(rows: Rows, reviews: Reviews, verdicts: tuple[str, ...]) -> Mask:
@@ -257,14 +287,28 @@ def _mark(rows: Rows, reviews: Reviews, verdicts: tuple[str, ...]) -> Mask:
     return mask
 
 
-def _judge(work: Workplace, rows: Rows, neighbours: Neighbours, findings: Findings, reviews: Reviews) -> Judged:
+def _judge(
+    work: Workplace, rows: Rows, neighbours: Neighbours, findings: Findings, reviews: Reviews, rank: Rank
+) -> Judged:
     """What a person accepted stays in whatever a filter says; what one flagged is out with all that resembles it."""
-    rank = _rank(rows, findings, reviews)
     eligible = rows.is_readable & (rank.reviewed | ~findings.dropped(len(rows)))
     banned = _mark(rows, reviews, ("flag",))
     waiting = _draw_waiting(rows, work.review_share) & ~rank.reviewed
     strata = Strata(rows.column("topic"), rows.column("persona"))
     return Judged(neighbours, strata, rank, eligible, banned, waiting)
+
+
+def _find_highest(index: DuplicateIndex, split: Codes) -> Leakage:
+    """No pair across the splits reaches the threshold: how near the nearest comes, where all can be compared."""
+    held_out, train = np.flatnonzero(split > 0), np.flatnonzero(split == 0)
+    validation, test = held_out[split[held_out] == 1], held_out[split[held_out] == 2]
+    left = np.concatenate((np.repeat(held_out, len(train)), np.repeat(validation, len(test))))
+    if not 0 < len(left) <= MOST_COMPARED:
+        return Leakage(None, None, 0)
+    right = np.concatenate((np.tile(train, len(held_out)), np.tile(test, len(validation))))
+    similarity, _ = index.compare(left, right)
+    at = int(similarity.argmax())
+    return Leakage(float(similarity[at]), (int(left[at]), int(right[at])), 0)
 
 
 def _draw_waiting(rows: Rows, share: float) -> Mask:

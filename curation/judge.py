@@ -105,10 +105,10 @@ def _list_objects(text: str) -> Iterable[object]:
         at = text.find("{", end)
 
 
-def list_findings(scores: Scores, settings: JudgeSettings, is_dropped: bool) -> list[Finding]:
+def list_findings(scores: Scores, settings: JudgeSettings, is_dropped: bool, is_settled: bool) -> list[Finding]:
     """What the limits make of a dialogue's scores, and a note where judge and filters disagree.
 
-    `is_dropped`: by one of the `DISPUTABLE` filters.
+    `is_dropped`: by any filter. `is_settled`: by one that is not among the `DISPUTABLE`.
     """
     findings = []
     reason = _shorten(scores.reason)
@@ -117,7 +117,7 @@ def list_findings(scores: Scores, settings: JudgeSettings, is_dropped: bool) -> 
         if (judged := limit.judge(score)) is not None:
             evidence = f"심사 {DIMENSIONS[name]} {score:.0f}점: {reason}"
             findings.append(Finding(CODE, name, None, None, None, evidence, score, judged[1], judged[0]))
-    if is_dropped and scores.mean >= GOOD_MEAN:
+    if is_dropped and not is_settled and scores.mean >= GOOD_MEAN:
         told = f"필터는 걸렀지만 심사 평균은 {scores.mean:.1f}점: {reason}"
         findings.append(Finding(CODE, DISAGREEMENT, None, None, None, told, scores.mean, GOOD_MEAN, "note"))
     elif not is_dropped and findings:

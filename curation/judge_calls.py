@@ -67,7 +67,7 @@ async def ask_judge(asker: Asker, settings: JudgeSettings, material: Material) -
                 continue
             opinion.first.append(scores)
             opinion.scores[row] = scores.mean
-            found = list_findings(scores, settings, bool(material.dropped[row]))
+            found = list_findings(scores, settings, bool(material.dropped[row]), bool(material.settled[row]))
             opinion.findings += [(row, finding) for finding in found]
         opinion.twice += _pair(first, drawn, second)
     return opinion

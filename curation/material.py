@@ -16,11 +16,14 @@ CHUNK_ROWS = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """The dialogues, who speaks in them, and which of them the filters dropped [n]."""
+    """The dialogues, who speaks in them, and what the filters made of them."""
 
     rows: Rows
     personas: Mapping[str, PersonaSheet]
     dropped: npt.NDArray[np.bool_]
+    """[n] By any filter."""
+    settled: npt.NDArray[np.bool_]
+    """[n] Those of them where a judge has no say: an emoji is one, however good the dialogue."""
 
     def read_chunks(self) -> Iterator[list[tuple[int, Dialogue]]]:
         """The readable dialogues with their row numbers, in order."""

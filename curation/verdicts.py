@@ -3,7 +3,7 @@
 No dialogue is looked at again: a changed limit is decided in the time that it takes to read one column.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,10 +40,11 @@ class Findings:
     def __add__(self, others: Iterable[tuple[int, Finding]]) -> "Findings":
         return Findings((*self.items, *others))
 
-    def dropped(self, count: int) -> npt.NDArray[np.bool_]:
-        """Which of `count` rows have a finding that drops them."""
+    def dropped(self, count: int, beside: Collection[str] = ()) -> npt.NDArray[np.bool_]:
+        """Which of `count` rows have a finding that drops them, of another code than those in `beside`."""
         mask = np.zeros(count, dtype=np.bool_)
-        mask[[row for row, finding in self.items if finding.verdict == "drop"]] = True
+        drops = ((row, finding.code) for row, finding in self.items if finding.verdict == "drop")
+        mask[[row for row, code in drops if code not in beside]] = True
         return mask
 
     def count_notes(self, count: int) -> npt.NDArray[np.int64]:
