@@ -14,10 +14,11 @@ import numpy as np
 
 from curation.baseline import ask_baseline
 from curation.curate import choose_settings, conclude
+from curation.desk import Desk
 from curation.duplicates.live import LiveIndex
 from curation.examination import Examination, Workplace, examine
 from curation.gate import Gate
-from curation.progress import show_measuring
+from curation.progress import show_asking, show_measuring
 from curation.rows import scan
 from curation.settings import FILE_NAME, CurationSettings
 from curation.settlement import Status
@@ -50,7 +51,7 @@ def build(spec: str, folder: Path, options: BuildOptions) -> dict[str, Any]:
     """
     with open_run(spec, folder, options.provider, is_curated=True) as run:
         settings = choose_settings(folder, options.settings, run.loaded.path.parent / FILE_NAME)
-        loop = _Loop(run, settings, options.review_share)
+        loop = _Loop(run, settings, options.review_share, _open_desk(run, options.provider.offline))
         try:
             examination = loop.close()
         except InterruptedRunError:
@@ -69,6 +70,7 @@ class _Loop:
     run: OpenRun
     settings: CurationSettings
     review_share: float
+    desk: Desk
 
     def close(self) -> Examination:
         """Ask and examine until nothing is missing."""
@@ -90,7 +92,8 @@ class _Loop:
             self.run.fill(self._open_gate(examination, quotas), counted)
 
     def conclude_what_there_is(self) -> None:
-        """Curate what was made before the run had to stop."""
+        """Curate what was made before the run had to stop, with the opinions that there are."""
+        self.desk.is_closed = True
         if (examination := self._examine()) is not None:
             conclude(examination)
 
@@ -98,8 +101,9 @@ class _Loop:
         source = open_source(self.run.folder)
         if not source.files:
             return None
-        with show_measuring() as tell:
-            return examine(Workplace(self.run.folder, source, self.settings, self.review_share), tell)
+        work = Workplace(self.run.folder, source, self.settings, self.review_share)
+        with show_measuring() as tell, show_asking() as self.desk.tell:
+            return examine(work, tell, self.desk)
 
     def _list_missing(self, examination: Examination | None) -> dict[str, int]:
         if examination is None:
@@ -123,6 +127,11 @@ class _Loop:
                 elif row in flagged:
                     gate.known.add(folded)
         return gate
+
+
+def _open_desk(run: OpenRun, is_offline: bool) -> Desk:
+    """With the run's own ledger and prices; offline, its simulator answers for every model."""
+    return Desk(run.folder, run.ledger, run.access if is_offline else None, run.prices)
 
 
 def _explain_no_progress(

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from curation.against import find_contamination
+from curation.desk import Desk
 from curation.examination import MEMORY_FILE, Examination, Workplace, examine
 from curation.outputs import replace_folder
-from curation.progress import show_measuring
+from curation.progress import show_asking, show_measuring
 from curation.settings import FILE_NAME, CurationSettings, load_settings
 from curation.source import is_run, open_foreign, open_run
 from curation.split_memory import extend_memory, write_memory
@@ -44,8 +45,8 @@ def curate(request: CurateRequest) -> dict[str, Any]:
             raise UsageError(f"--against {path}: no such file", "give a Parquet or JSONL file, or a folder of them")
     work = open_work(request)
     with lock_run(work.folder):
-        with show_measuring() as tell:
-            examination = examine(work, tell)
+        with show_measuring() as tell, show_asking() as tell_asked:
+            examination = examine(work, tell, Desk(work.folder, tell=tell_asked))
         return conclude(examination, request.against)
 
 

@@ -1,26 +1,35 @@
-"""Progress of measuring on stderr: a counter on a terminal, a line every few seconds elsewhere."""
+"""Progress of measuring and asking on stderr: a line every few seconds."""
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 from datagen.console import err
 
 LINE_EVERY_S = 5.0
 
 
-@contextmanager
-def show_measuring() -> Iterator[Callable[[int], None]]:
+def show_measuring() -> AbstractContextManager[Callable[[int], None]]:
     """Give the function that counts dialogues; nothing is shown where it takes less than a line's time."""
+    return _show_count("{count:,} dialogues measured · {pace:,.0f} dialogues/s")
+
+
+def show_asking() -> AbstractContextManager[Callable[[int], None]]:
+    """The same for what models answered."""
+    return _show_count("{count:,} answers of models · {pace:,.1f}/s")
+
+
+@contextmanager
+def _show_count(line: str) -> Iterator[Callable[[int], None]]:
     started = last = time.monotonic()
     count = 0
 
-    def tell(rows: int) -> None:
+    def tell(more: int) -> None:
         nonlocal count, last
-        count += rows
+        count += more
         now = time.monotonic()
         if now - last >= LINE_EVERY_S:
             last = now
-            err.print(f"{count:,} dialogues measured · {count / (now - started):,.0f} dialogues/s", markup=False)
+            err.print(line.format(count=count, pace=count / (now - started)), markup=False)
 
     yield tell

@@ -6,6 +6,7 @@ import pyarrow as pa
 from curation.duplicates.pairs import Kind
 from curation.examination import Examination
 from curation.outputs import DECISIONS
+from curation.semantic import SemanticPairs
 from curation.settlement import Status
 from curation.split_memory import SPLITS
 
@@ -16,6 +17,13 @@ CLUSTERS = pa.schema(
         pa.field("keeper", pa.string(), nullable=False),
         pa.field("kind", pa.string(), nullable=False),
         pa.field("similarity", pa.float64(), nullable=False),
+    ]
+)
+SEMANTIC = pa.schema(
+    [
+        pa.field("left", pa.string(), nullable=False),
+        pa.field("right", pa.string(), nullable=False),
+        pa.field("cosine", pa.float64(), nullable=False),
     ]
 )
 _REASONS = {Status.DUPLICATE: "duplicate", Status.SET_ASIDE: "split-tie", Status.RESERVE: "quota"}
@@ -66,6 +74,14 @@ def list_clusters(examination: Examination) -> pa.Table:
         },
         schema=CLUSTERS,
     )
+
+
+def list_semantic(examination: Examination, pairs: SemanticPairs) -> pa.Table:
+    """In the form of `semantic.parquet`: dialogues that mean the same in other words, the most alike first."""
+    order, ids = np.argsort(-pairs.cosine, kind="stable"), examination.rows.ids
+    left, right = pairs.left[order].tolist(), pairs.right[order].tolist()
+    columns = [[ids[row] for row in left], [ids[row] for row in right], pairs.cosine[order]]
+    return pa.table(dict(zip(SEMANTIC.names, columns, strict=True)), schema=SEMANTIC)
 
 
 def _name_kind(examination: Examination, row: int) -> str:

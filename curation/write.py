@@ -17,7 +17,7 @@ from curation.report.card import render_card
 from curation.report.input import Bands, Leakage, Pair, ReportInput
 from curation.report.page import render_report
 from curation.settlement import Status
-from curation.tables import list_clusters, list_decisions
+from curation.tables import list_clusters, list_decisions, list_semantic
 from datagen.ledger import Ledger
 from datagen.record import Dialogue
 
@@ -37,6 +37,8 @@ def write_curated(examination: Examination, folder: Path, baseline: Sequence[Dia
         "decisions": list_decisions(examination),
         "unreadable": list_unreadable(rows.unreadable),
     }
+    if examination.similar.semantic is not None:
+        tables["semantic"] = list_semantic(examination, examination.similar.semantic)
     for name, table in tables.items():
         pq.write_table(table, folder / f"{name}.parquet", compression="zstd")
     report = build_report(_gather(examination, tables, baseline))
@@ -74,6 +76,7 @@ def _gather(
         settings_text=work.settings.to_yaml(),
         created_at=datetime.now(UTC),
         versions={name: version(name) for name in _VERSIONS},
+        judge=examination.opinions.judge,
         reviews=_count_reviews(examination),
     )
 
