@@ -61,13 +61,14 @@ def _scan(line: str, has_footnotes: bool) -> Iterator[Slip]:
     opened: int | None = None
     is_nested = False
     last, has_equation = line.rfind("*"), "=" in line
+    lead = len(line) - len(line.lstrip())
     for run in _RUN.finditer(line):
         start, end = run.span()
         before, after = _neighbours(line, start, end)
         if opened is None and (
-            _is_harmless(line, start, end)
+            _is_harmless(line, start, end, lead)
             or (has_equation and before.isspace() == after.isspace())
-            or (has_footnotes and (not line[:start].strip() or not before.isspace()))
+            or (has_footnotes and (start == lead or not before.isspace()))
         ):
             continue
         if end - start > 1:
@@ -100,8 +101,8 @@ def _judge_direction(line: str, start: int, end: int) -> Iterator[Slip]:
         yield Slip("spaced", Span(start, end))
 
 
-def _is_harmless(line: str, start: int, end: int) -> bool:
-    """Products, grades (A*), faces, masks, and the asterisk that is spoken of (‘*’, *표)."""
+def _is_harmless(line: str, start: int, end: int, lead: int) -> bool:
+    """Products, grades (A*), faces, masks, and the asterisk that is spoken of (‘*’, *표). `lead`: where words begin."""
     before, after = _neighbours(line, start, end)
     if _PRODUCT.match(line, max(0, start - 2)) or _PRODUCT.match(line, max(0, start - 1)):
         return True
@@ -111,22 +112,18 @@ def _is_harmless(line: str, start: int, end: int) -> bool:
         return True
     if (before in _FACE or after in _FACE) and not (_is_syllable(before) or _is_syllable(after)):
         return True
-    return _is_mask(line, start, end)
+    return _is_mask(line, start, end) or (end - start >= 3 and (start > lead or after.isalnum()))
 
 
 def _is_mask(line: str, start: int, end: int) -> bool:
-    """`홍*동`, `김**`, `ㅅ*`, `010-****-1234`, and `****` by itself inside a line."""
+    """`홍*동`, `김**`, `ㅅ*`, `010-****-1234`."""
     before, after = _neighbours(line, start, end)
     if before in _SWEARING:
         return True
     if _is_syllable(before):
         is_word = start == 1 or not _is_syllable(line[start - 2])
         return is_word and before not in _INTERJECTIONS and _count_syllables(line[end : end + 6]) <= 5
-    if end - start == 1:
-        return False
-    if before.isalnum() or before == "-" or after in "-@" or before in "\"'“‘(":
-        return True
-    return end - start >= 3 and bool(line[:start].strip() or after.isalnum())
+    return end - start > 1 and (before.isalnum() or before in "-\"'“‘(" or after in "-@")
 
 
 def _is_syllable(character: str) -> bool:

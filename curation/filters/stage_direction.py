@@ -97,7 +97,7 @@ def measure(subject: Subject, _: Settings) -> Iterator[Observation]:
             yield from _observe_foreign(utterance, own)
         yield from _observe_own(utterance, own, has_spoken)
         if is_persona and is_suspect:
-            yield from _observe_second_person(utterance, own)
+            yield from islice(_observe_second_person(utterance, own), _MOST)
         if is_persona and utterance.text.rstrip().endswith("*"):
             yield from _observe_silence(utterance)
 
