@@ -9,6 +9,8 @@ Keeps  "시발점", "새끼 고양이", "보지 마", "자지 말고", "배고�
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
 
 from curation.filter import Filter, FilterSettings
 from curation.finding import AtLeast, Observation
@@ -35,10 +37,6 @@ class Settings(FilterSettings):
     """How to make drugs or weapons, to break in, film or cheat, 0..1."""
 
 
-_LEXICON = load_lexicon()
-_FINDER = Finder(_LEXICON)
-_MINORS = MinorFinder(_LEXICON.age)
-_REFUSAL = re.compile("|".join(map(re.escape, _LEXICON.refusals)))
 _REFUSED = 0.6
 _MOST_PER_MESSAGE = 10
 """Findings of one message that are told: enough to judge it, whatever its length."""
@@ -52,12 +50,27 @@ NAMES = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class _Search:
+    words: Finder
+    minors: MinorFinder
+    refusal: re.Pattern[str]
+
+
+@lru_cache(maxsize=1)
+def _prepare() -> _Search:
+    """0.2 s of reading and compiling, at the first dialogue rather than at import."""
+    lexicon = load_lexicon()
+    return _Search(Finder(lexicon), MinorFinder(lexicon.age), re.compile("|".join(map(re.escape, lexicon.refusals))))
+
+
 def measure(subject: Subject, _: Settings) -> Iterator[Observation]:
+    search = _prepare()
     for utterance in subject.utterances:
-        hits = _FINDER.find(utterance.text)
+        hits = search.words.find(utterance.text)
         for hit in sorted(hits, key=lambda each: -each.score)[:_MOST_PER_MESSAGE]:
             yield _to_observation(hit, utterance, subject)
-    for minor in _MINORS.find(subject):
+    for minor in search.minors.find(subject):
         told = subject.utterances[minor.message].text[minor.start : minor.end]
         evidence = (
             f"미성년({told})이라고 한 상대와의 연애 표현"
@@ -81,7 +94,7 @@ def _to_observation(hit: Hit, utterance: Utterance, subject: Subject) -> Observa
 def _is_refused(utterance: Utterance, subject: Subject) -> bool:
     """The user says it, and the persona's next answer does not go along."""
     following = subject.utterances[utterance.index + 1 : utterance.index + 2]
-    return utterance.role == "user" and any(_REFUSAL.search(each.text) for each in following)
+    return utterance.role == "user" and any(_prepare().refusal.search(each.text) for each in following)
 
 
 FILTER = Filter("unsafe", 1, Settings, measure)

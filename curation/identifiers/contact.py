@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from curation.identifiers.words import WORDS, Found, any_of, mask_digits
 
 _MAIL = re.compile(
-    r"(?<![A-Za-z0-9._%+-])(?P<name>[A-Za-z0-9][A-Za-z0-9._%+-]{0,63})[ ]?@[ ]?"
+    r"(?<![A-Za-z0-9_%+-])(?<![A-Za-z0-9]\.)(?P<name>[A-Za-z0-9][A-Za-z0-9._%+-]{0,63})[ ]?@[ ]?"
     r"(?P<host>(?:[A-Za-z0-9-]{1,63}\.){1,5}[A-Za-z]{2,15})(?![A-Za-z0-9])"
 )
 _SPELLED_MAIL = re.compile(
