@@ -108,7 +108,9 @@ def _format_number(value: float) -> str:
 def _format_share(value: float | None) -> str:
     if value is None:
         return "–"
-    return f"{value:.1%}" if 0 < value < 0.9995 else f"{value:.0%}"
+    if 0.9995 <= value < 1:
+        return ">99.9%"  # all but all is not all
+    return f"{value:.1%}" if 0 < value < 1 else f"{value:.0%}"
 
 
 def _format_usd(value: float | None) -> str:
