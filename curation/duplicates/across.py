@@ -5,9 +5,9 @@ from collections.abc import Iterable
 import numpy as np
 import pyarrow as pa
 
-from curation.duplicates.grams import Int64s, spread
 from curation.duplicates.index import DuplicateIndex
 from curation.duplicates.pairs import Kind, Pairs, order_pairs
+from curation.duplicates.rows import Int64s, spread
 
 
 def find_across(index: DuplicateIndex, others: Iterable[pa.Array], threshold: float | None = None) -> Pairs:

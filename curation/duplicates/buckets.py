@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from curation.duplicates.grams import Int64s
+from curation.duplicates.rows import Int64s
 from curation.duplicates.segment import Members, Run
 
 LARGEST_EXHAUSTIVE = 64

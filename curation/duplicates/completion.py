@@ -10,9 +10,9 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from curation.duplicates.buckets import LARGEST_EXHAUSTIVE
-from curation.duplicates.grams import Int64s
 from curation.duplicates.index import DuplicateIndex
 from curation.duplicates.pairs import Kind, Pairs, order_pairs
+from curation.duplicates.rows import Int64s
 
 _MOST_KEEPERS = 64
 """Members of one large cluster that are compared with all of it. What a longer chain keeps beyond, it keeps twice."""

@@ -16,12 +16,12 @@ import numpy as np
 import pyarrow as pa
 
 from curation.duplicates.bands import Bands, choose_bands
-from curation.duplicates.grams import Int64s
 from curation.duplicates.index_files import read_segments, write_segments
 from curation.duplicates.intake import read_segment
 from curation.duplicates.measure import compare_grams
 from curation.duplicates.overlap import Float64s
 from curation.duplicates.pairs import Measured, Pairs, judge, merge, order_pairs
+from curation.duplicates.rows import Int64s
 from curation.duplicates.search import find_pairs
 from curation.duplicates.segment import Members, Segment, join_segments
 from curation.duplicates.settings import DuplicateSettings

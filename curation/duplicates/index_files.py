@@ -16,8 +16,9 @@ from uuid import uuid4
 import numpy as np
 import numpy.typing as npt
 
-from curation.duplicates.grams import GramSets, Rows
+from curation.duplicates.grams import GramSets
 from curation.duplicates.pairs import Measured
+from curation.duplicates.rows import Rows
 from curation.duplicates.segment import Run, Segment
 from curation.duplicates.settings import DuplicateSettings
 from datagen.errors import DataError

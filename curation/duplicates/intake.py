@@ -1,6 +1,8 @@
 """From dialogues to a segment: exact copies are set aside at once, all others become sets, signatures and runs."""
 
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from hashlib import blake2b
 
 import numpy as np
@@ -8,59 +10,100 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.duplicates.bands import choose_bands
-from curation.duplicates.grams import GramSets, Int64s, UInt8s, UInt32s, flatten, join_sets, make_gram_sets, to_offsets
+from curation.duplicates.grams import GramSets, join_sets, make_gram_sets, read_turns
 from curation.duplicates.pairs import Measured
+from curation.duplicates.rows import WORKERS, Int64s, UInt8s, UInt32s, to_offsets
 from curation.duplicates.segment import Run, Segment, join_runs
 from curation.duplicates.settings import DuplicateSettings
-from curation.duplicates.signatures import sign
+from curation.duplicates.signatures import Signatures, sign
 from curation.duplicates.turns import list_long_turns
 
 DIGEST_BYTES = 16
 """128 bits of BLAKE2b: that two different texts share one is out of the question."""
 _ROWS_AT_ONCE = 8192
 _BYTES_AT_ONCE = 16_000_000
+_BATCHES_AHEAD = 4
+_NO_DIALOGUES = pa.array([], pa.large_list(pa.large_string()))
 
 
 def read_segment(
     dialogues: Iterable[pa.Array], known: dict[bytes, int], first_row: int, settings: DuplicateSettings
 ) -> Segment:
     """A segment without its pairs. `known`: digest → representative; new ones are entered into it."""
-    first_member = len(known)
-    members, rows, digests = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)], [b""]
-    grams, turns = [], []
-    for batch in iterate_batches(dialogues):
+    names = _Names(known, first_row)
+    parts: list[Future[_Part]] = []
+    with ThreadPoolExecutor(WORKERS) as pool:
+        for batch in iterate_batches(dialogues):
+            first, fresh = names.enter(batch)
+            parts.append(pool.submit(_take_apart, batch.take(pa.array(fresh)), first, settings))
+            if len(parts) > _BATCHES_AHEAD:
+                parts[-_BATCHES_AHEAD].result()
+    done = [part.result() for part in parts] or [_take_apart(_NO_DIALOGUES, 0, settings)]
+    grams = join_sets([part.grams for part in done])
+    bands = _sort_bands([part.signatures.keys for part in done], np.flatnonzero(grams.sets.lengths > 0), names.first)
+    sketches = np.concatenate([part.signatures.sketches for part in done])
+    turns = join_runs([part.turns for part in done])
+    return Segment(names.first, *names.join(), grams, sketches, bands, turns, Measured.none())
+
+
+class _Names:
+    """Who is who: rows, representatives and digests, in the order they come."""
+
+    def __init__(self, known: dict[bytes, int], first_row: int) -> None:
+        self.first = len(known)
+        self._known = known
+        self._row = first_row
+        self._members = [np.zeros(0, np.int64)]
+        self._rows = [np.zeros(0, np.int64)]
+        self._digests = [b""]
+
+    def enter(self, batch: pa.Array) -> tuple[int, Int64s]:
+        """The number of the batch's first new representative, and where its new representatives are."""
         found = digest_dialogues(batch)
-        before = len(known)
-        members.append(np.array([known.setdefault(each, len(known)) for each in found], np.int64))
-        _, fresh = np.unique(np.where(members[-1] < before, -1, members[-1]), return_index=True)
-        fresh = fresh[members[-1][fresh] >= before]
-        rows.append(fresh + first_row)
-        digests.extend(found[at] for at in fresh.tolist())
-        kept = batch.take(pa.array(fresh, pa.int64()))
-        grams.append(make_gram_sets(kept, settings.n))
-        owners, keys = list_long_turns(kept, settings.turn_length)
-        turns.append(Run(keys, (owners + before).astype(np.uint32)))
-        first_row += len(batch)
-    ids = np.frombuffer(b"".join(digests), np.uint8).reshape(-1, DIGEST_BYTES)
-    names = first_member, np.concatenate(members), np.concatenate(rows), ids
-    return _make_segment(names, join_sets(grams), turns, settings)
+        before = len(self._known)
+        members = np.array([self._known.setdefault(each, len(self._known)) for each in found], np.int64)
+        new, places = np.unique(members, return_index=True)
+        fresh = places[new >= before].astype(np.int64)
+        self._members.append(members)
+        self._rows.append(fresh + self._row)
+        self._digests.extend(found[at] for at in fresh.tolist())
+        self._row += len(batch)
+        return before, fresh
+
+    def join(self) -> tuple[Int64s, Int64s, UInt8s]:
+        """The representative of each row; the row and the digest of each new representative."""
+        digests = np.frombuffer(b"".join(self._digests), np.uint8).reshape(-1, DIGEST_BYTES)
+        return np.concatenate(self._members), np.concatenate(self._rows), digests
 
 
-def _make_segment(
-    names: tuple[int, Int64s, Int64s, UInt8s], grams: GramSets, turns: list[Run], settings: DuplicateSettings
-) -> Segment:
+@dataclass(frozen=True, slots=True)
+class _Part:
+    grams: GramSets
+    signatures: Signatures
+    turns: Run
+
+
+def _take_apart(dialogues: pa.Array, first: int, settings: DuplicateSettings) -> _Part:
+    turns = read_turns(dialogues)
+    owners, keys = list_long_turns(turns, settings.turn_length)
+    grams = make_gram_sets(turns, settings.n)
     signatures = sign(grams.sets, choose_bands(settings.split_threshold, settings.probability))
-    bands = _sort_bands(signatures.keys, np.flatnonzero(grams.sets.lengths > 0), names[0])
-    return Segment(*names, grams, signatures.sketches, bands, join_runs(turns), Measured.none())
+    return _Part(grams, signatures, Run(keys, (owners + first).astype(np.uint32)))
 
 
-def _sort_bands(keys: UInt32s, members: Int64s, first: int) -> Run:
-    """A run for each band, without the members that have no gram; `keys` is used up."""
-    owners = np.empty((len(keys), len(members)), np.uint32)
-    for band in range(len(keys)):
-        run = Run.sort(keys[band, members], (members + first).astype(np.uint32))
-        keys[band, : len(members)], owners[band] = run.keys, run.members
-    return Run(keys[:, : len(members)], owners)
+def _sort_bands(parts: list[UInt32s], members: Int64s, first: int) -> Run:
+    """A run for each band, without the members that have no gram. `parts`: bands × members of one batch each."""
+    keys, owners = np.empty((2, len(parts[0]), len(members)), np.uint32)
+    numbers = (members + first).astype(np.uint32)
+
+    def sort_band(band: int) -> None:
+        run = Run.sort(np.concatenate([part[band] for part in parts])[members], numbers)
+        keys[band], owners[band] = run.keys, run.members
+
+    with ThreadPoolExecutor(WORKERS) as pool:
+        for _ in pool.map(sort_band, range(len(keys))):
+            pass
+    return Run(keys, owners)
 
 
 def iterate_batches(dialogues: Iterable[pa.Array]) -> Iterator[pa.Array]:
@@ -93,5 +136,5 @@ def digest_dialogues(batch: pa.Array) -> list[bytes]:
 
 
 def _drop_nulls(batch: pa.Array) -> pa.Array:
-    flat, per_dialogue = flatten(batch)
-    return pa.LargeListArray.from_arrays(pa.array(to_offsets(per_dialogue)), flat)
+    lengths = pc.fill_null(pc.list_value_length(batch), 0).to_numpy(zero_copy_only=False)
+    return pa.LargeListArray.from_arrays(to_offsets(lengths.astype(np.int64)), pc.fill_null(batch.flatten(), ""))

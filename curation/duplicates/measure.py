@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from curation.duplicates.grams import Int64s
 from curation.duplicates.overlap import (
     Float64s,
     count_by_turn,
@@ -20,6 +19,7 @@ from curation.duplicates.overlap import (
     to_jaccard,
 )
 from curation.duplicates.pairs import Measured, pack
+from curation.duplicates.rows import Int64s
 from curation.duplicates.segment import Members
 from curation.duplicates.settings import DuplicateSettings
 

@@ -7,7 +7,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from curation.duplicates.grams import GramSets, Int64s, Rows
+from curation.duplicates.grams import GramSets
+from curation.duplicates.rows import Int64s, Rows
 
 _VALUES_PER_BLOCK = 4_000_000
 _COLUMNS = np.iinfo(np.int64).max

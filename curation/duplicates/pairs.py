@@ -7,8 +7,8 @@ from enum import IntEnum
 import numpy as np
 import numpy.typing as npt
 
-from curation.duplicates.grams import Int64s, UInt64s
 from curation.duplicates.overlap import Float64s
+from curation.duplicates.rows import Int64s, UInt64s
 
 
 class Kind(IntEnum):

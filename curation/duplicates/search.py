@@ -6,9 +6,9 @@ from typing import Protocol
 import numpy as np
 
 from curation.duplicates.buckets import Bools, Buckets
-from curation.duplicates.grams import Int64s, UInt64s, drop_repeated
 from curation.duplicates.measure import GramMeasure, TurnMeasure
 from curation.duplicates.pairs import Measured, merge, pack
+from curation.duplicates.rows import Int64s, UInt64s, drop_repeated
 from curation.duplicates.segment import Members, Run, Segment
 from curation.duplicates.settings import DuplicateSettings
 

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from curation.duplicates.grams import GramSets, Int64s, Rows, UInt32s, join_sets, spread, to_offsets
+from curation.duplicates.grams import GramSets, join_sets
 from curation.duplicates.pairs import Measured, merge
+from curation.duplicates.rows import Int64s, Rows, UInt32s, spread, to_offsets
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,14 +5,13 @@ that fit the cache numpy does this at 0.25 ns a gram and minimum. `rensa` comput
 only as lists of Python integers, which takes six times as long as computing them.
 """
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from curation.duplicates.bands import Bands
-from curation.duplicates.grams import WORKERS, Int64s, Rows, UInt32s, iterate_blocks, locate, mix
+from curation.duplicates.rows import Rows, UInt32s, iterate_blocks, locate, mix
 
 _SEED = 20_240_229
 _LONGEST_SKETCH = 128
@@ -39,16 +38,11 @@ def sign(grams: Rows, bands: Bands) -> Signatures:
     keys = np.zeros((bands.bands, len(grams)), np.uint32)
     sketches = np.zeros((len(grams), sketch), np.uint8)
 
-    def sign_block(rows: Int64s) -> None:
+    for rows in iterate_blocks(grams.offsets):
         codes = np.ascontiguousarray(grams.values[locate(grams.offsets, rows)].T)
-        hashes = (mix(codes.view(np.uint64)) >> np.uint64(32)).astype(np.uint32)
-        minima = _find_minima(hashes, factors)
+        minima = _find_minima((mix(codes.view(np.uint64)) >> np.uint64(32)).astype(np.uint32), factors)
         keys[:, rows] = _join_bands(minima[: bands.minima], bands)
         sketches[rows] = (minima[:sketch] >> np.uint32(8)).astype(np.uint8).T
-
-    with ThreadPoolExecutor(WORKERS) as pool:
-        for _ in pool.map(sign_block, iterate_blocks(grams.offsets)):
-            pass
     return Signatures(keys, sketches)
 
 

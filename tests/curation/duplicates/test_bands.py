@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curation.duplicates.bands import Bands, choose_bands, draw_recall_curve
-from curation.duplicates.grams import Rows, to_offsets
+from curation.duplicates.rows import Rows, to_offsets
 from curation.duplicates.signatures import sign
 
 
