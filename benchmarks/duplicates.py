@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -23,7 +23,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmarks.corpus import EDITS, Corpus, build_corpus, read_lines
-from benchmarks.similar_pairs import find_true_pairs, label_components, score_clusters
+from benchmarks.duplicates_worker import RAW, TURNS, label_components, read_texts
+from benchmarks.similar_pairs import find_true_pairs, score_clusters
 from curation.duplicates.index import DuplicateIndex
 from curation.duplicates.live import LiveIndex
 from curation.duplicates.pairs import Kind
@@ -33,9 +34,6 @@ from curation.normal_form import fold
 ROOT = Path(__file__).parent.parent
 PEERS = Path(os.environ.get("DAMHWA_PEERS", ROOT / ".peers"))
 ROUNDS = 3
-RAW = DuplicateSettings(n=5, threshold=0.7, split_threshold=0.7, probability=0.999)
-"""Truth 1: raw character 5-grams."""
-TURNS = pa.list_(pa.string())
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,48 +68,8 @@ def write_corpus(corpus: Corpus, path: Path) -> list[str]:
     return texts
 
 
-def read_turns(path: Path) -> Iterator[pa.Array]:
-    for batch in pq.ParquetFile(path).iter_batches(8192, columns=["turns"]):
-        yield pa.array([[fold(turn) for turn in turns] for turns in batch["turns"].to_pylist()], TURNS)
-
-
-def read_texts(path: Path) -> Iterator[pa.Array]:
-    """Each text as one turn: grams cross the turns, as they do for the peers."""
-    for batch in pq.ParquetFile(path).iter_batches(8192, columns=["text"]):
-        yield pa.ListArray.from_arrays(np.arange(len(batch) + 1, dtype=np.int32), batch["text"])
-
-
-def work_raw(source: Path, target: Path) -> None:
-    """What the peers do: text in, clusters out."""
-    index = DuplicateIndex(target, RAW)
-    index.add(read_texts(source))
-    pairs, representatives = index.pairs(), index.representatives()
-    left = np.concatenate([pairs.left, np.arange(index.rows)])
-    np.save(target, label_components(left, np.concatenate([pairs.right, representatives]), index.rows))
-
-
-def work_default(source: Path, folder: Path) -> None:
-    """What curation does: fold, compare, keep the index."""
-    index = DuplicateIndex.open(folder, DuplicateSettings())
-    index.add(read_turns(source))
-    index.save()
-
-
-def work_lookup(folder: Path, source: Path) -> None:
-    batches = list(read_turns(source))
-    started = time.perf_counter()
-    index = DuplicateIndex.open(folder, DuplicateSettings())
-    index.add(batches)
-    found = len(index.pairs())
-    looked_up = time.perf_counter() - started
-    index.save()
-    saved = time.perf_counter() - started - looked_up
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"{looked_up:.2f} {saved:.2f} {peak:.0f} {found}")
-
-
 def call_worker(name: str, *arguments: Path) -> list[str]:
-    return [sys.executable, "-m", "benchmarks.duplicates", f"--{name}", *map(str, arguments)]
+    return [sys.executable, "-m", "benchmarks.duplicates_worker", name, *map(str, arguments)]
 
 
 def print_table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -283,13 +241,9 @@ SECTIONS = {
     "live": measure_live,
     "template": measure_template,
 }
-WORKERS = {"--raw": work_raw, "--default": work_default, "--lookup": work_lookup}
 
 
 def main(arguments: Sequence[str]) -> None:
-    if arguments and arguments[0] in WORKERS:
-        WORKERS[arguments[0]](*map(Path, arguments[1:3]))
-        return
     with tempfile.TemporaryDirectory() as folder:
         for name in arguments or SECTIONS:
             SECTIONS[name](Path(folder))

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import coo_array, csr_array
-from scipy.sparse.csgraph import connected_components
+from scipy.sparse import csr_array
 from sklearn.feature_extraction.text import CountVectorizer
 
 _ROWS_AT_ONCE = 500
@@ -41,13 +40,6 @@ def find_true_pairs(texts: Sequence[str], n: int, threshold: float) -> TruePairs
         chosen = (similarity >= threshold) & (left < right)
         found.append((left[chosen], right[chosen], similarity[chosen]))
     return TruePairs(*(np.concatenate([each[column] for each in found]) for column in range(3)))
-
-
-def label_components(left: npt.NDArray[np.int64], right: npt.NDArray[np.int64], rows: int) -> npt.NDArray[np.int64]:
-    """The cluster of each row, where the pairs are edges."""
-    graph = coo_array((np.ones(len(left), np.bool_), (left, right)), shape=(rows, rows))
-    labels: npt.NDArray[np.int64] = connected_components(graph, directed=False)[1].astype(np.int64)
-    return labels
 
 
 def score_clusters(labels: npt.NDArray[np.int64], truth: TruePairs) -> tuple[float, float]:
