@@ -94,7 +94,7 @@ def choose_keepers(
     place = np.where(kept, place, len(order) + neighbours.rank)
     keepers, flagged = neighbours.find_first(kept), neighbours.find_first(flags.banned)
     anchors = np.where(keepers >= 0, keepers, flagged)
-    result = Keepers(kept, *_name_keepers(neighbours, dropped & ~flags.protected, anchors, place, threshold))
+    result = Keepers(kept, *_name_keepers(neighbours, dropped, anchors, place, threshold))
     protected = dropped & flags.protected
     if protected.any():
         for whole, part in zip(

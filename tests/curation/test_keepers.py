@@ -1,10 +1,12 @@
 """Who of the similar rows is kept."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from curation.keepers import Flags, Keepers, choose_keepers, find_large_cluster, label_clusters
+from curation.neighbours import Neighbours, Pairs
 from tests.curation.similar_rows import Row, World, make_chain, reorderings, unhurried, worlds
 
 THRESHOLD = 0.5
@@ -32,8 +34,8 @@ def tell(world: World, keepers: Keepers) -> dict[str, tuple[bool, str | None, fl
 @given(worlds())
 def test_of_two_similar_rows_one_is_kept_and_every_dropped_one_names_its_most_similar_keeper(world: World) -> None:
     keepers = choose(world)
-    kept = [row for number, row in enumerate(world.rows) if keepers.kept[number]]
-    banned = [row for row in world.rows if row.banned]
+    kept = [world.rows[number] for number in world.find_order() if keepers.kept[number]]
+    banned = sorted((row for row in world.rows if row.banned), key=lambda row: row.id)
     assert all(world.compare(one, two) < THRESHOLD for one in kept for two in kept if one != two)
     for number, row in enumerate(world.rows):
         if row.banned or not row.eligible:
@@ -45,6 +47,8 @@ def test_of_two_similar_rows_one_is_kept_and_every_dropped_one_names_its_most_si
             assert keeper in may_be_named
             assert world.compare(row, keeper) == keepers.similarity[number] >= THRESHOLD
             assert keepers.similarity[number] == max(world.compare(row, each) for each in may_be_named)
+            best = [each for each in may_be_named if world.compare(row, each) == keepers.similarity[number]]
+            assert keeper == best[0]
 
 
 @unhurried
@@ -150,6 +154,17 @@ def test_a_cluster_of_more_than_a_twentieth_is_said() -> None:
         assert (found is not None) == is_large
         if found is not None:
             assert (world.rows[found.row].id, found.size) == ("1-000", 12)
+
+
+def test_of_a_pair_that_is_given_twice_the_higher_similarity_counts() -> None:
+    pairs = Pairs(np.array([0, 1, 1]), np.array([1, 0, 1]), np.array([0.3, 0.6, 0.9]))
+    neighbours = Neighbours.of(["1", "2"], np.arange(2), pairs)
+    assert (neighbours.similarity.tolist(), neighbours.pair.tolist()) == ([0.6], [1])
+
+
+def test_an_id_that_stands_twice_is_refused() -> None:
+    with pytest.raises(ValueError, match="'1' stands at two rows"):
+        World((Row("1", "a"), Row("1", "b"))).find_neighbours()
 
 
 def test_no_rows_and_no_pairs_are_fine() -> None:

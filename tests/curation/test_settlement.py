@@ -160,6 +160,21 @@ def test_a_row_that_ties_two_splits_gives_its_place_to_the_next_even_to_its_own_
     assert settlement.missing == {}
 
 
+def test_a_row_that_left_the_data_set_still_ties() -> None:
+    rows = (Row("1", "a", eligible=False), Row("2", "b"), Row("3", "c"))
+    world = World(rows, {("a", "c"): 0.45, ("b", "c"): 0.41})
+    settlement = world.settle({"1": "test", "2": "train"}, settings_of(3))
+    assert words(settlement) == ["dropped", "accepted", "set-aside"]
+    assert settlement.set_aside[0].splits == ("test", "train")
+
+
+def test_a_row_set_aside_drops_no_row_of_the_reserve() -> None:
+    rows = (Row("1", "a", "정서적 위로"), Row("2", "b"), Row("3", "c", score=5.0), Row("4", "d", score=4.0))
+    world = World(rows, {("a", "c"): 0.45, ("b", "c"): 0.45, ("c", "d"): 0.8})
+    settlement = world.settle({"1": "train", "2": "test"}, settings_of(1))
+    assert words(settlement) == ["accepted", "accepted", "set-aside", "reserve"]
+
+
 def test_a_reserve_row_does_not_starve_another_topic() -> None:
     rows = (Row("1", "a", "농담", score=5.0), Row("2", "b", "농담", score=4.0), Row("3", "c", "연애 고민", score=3.0))
     world = World(rows, {("b", "c"): 0.7})

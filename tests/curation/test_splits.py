@@ -1,5 +1,6 @@
 """Splits: disjoint, free of near-copies of one another, even, and remembered."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -151,6 +152,16 @@ def test_topics_too_small_for_a_row_of_each_give_them_together() -> None:
     assert measure_deviation([row.topic for row in rows], plan) < 1
 
 
+def test_rows_that_come_in_small_rounds_are_shared_out_as_evenly() -> None:
+    memory: dict[str, Split] = {}
+    rows = tuple(Row(f"{number:03d}", f"{number:03d}") for number in range(400))
+    for size in range(10, 401, 10):
+        world = World(rows[:size])
+        plan = split(world, memory)
+        memory = extend_memory(memory, [row.id for row in world.rows], plan.split)
+    assert np.bincount(plan.split).tolist() == [360, 20, 20]
+
+
 def test_what_a_large_cluster_takes_too_much_is_made_good_by_the_others() -> None:
     chain = make_chain(400)
     rows = tuple(Row(row.id, row.text, "농담" if at < 200 else "연애 고민") for at, row in enumerate(chain.rows))
@@ -170,11 +181,26 @@ def test_a_giant_cluster_goes_to_train_and_is_reported_every_time() -> None:
         ]
 
 
-def test_a_chain_of_new_rows_between_two_splits_loses_one_link() -> None:
-    world = make_chain(12)
+def test_a_giant_cluster_goes_to_train_even_where_train_has_enough() -> None:
+    chain = make_chain(20)
+    world = World((*chain.rows, *(Row(f"z-{at:02d}", f"z-{at:02d}") for at in range(25))), chain.similar)
+    settings = SplitSettings.model_validate({"shares": {"train": 0.4, "validation": 0.3, "test": 0.3}})
+    plan = split(world, {f"z-{at:02d}": "train" for at in range(25)}, settings)
+    assert set(plan.split.tolist()) == {0}
+    assert [giant.size for giant in plan.giants] == [20]
+
+
+@unhurried
+@given(st.permutations(range(12)))
+def test_a_chain_of_new_rows_between_two_splits_loses_one_link(lengths: list[int]) -> None:
+    chain = make_chain(12)
+    world = World(
+        tuple(replace(row, length=length) for row, length in zip(chain.rows, lengths, strict=True)), chain.similar
+    )
     plan = split(world, {"0000000": "train", "0000011": "test"})
-    assert [tie.splits for tie in plan.set_aside] in ([("train", "test")], [("test", "train")])
+    assert [{*tie.splits} for tie in plan.set_aside] == [{"train", "test"}]
     assert (plan.split < 0).sum() == 1
+    assert check_leakage(world.find_neighbours(), plan.split, THRESHOLD).count == 0
 
 
 def test_a_row_that_left_the_data_set_still_holds_its_neighbours() -> None:
