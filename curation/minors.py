@@ -15,6 +15,7 @@ _QUICK = re.compile(
     "|(?<=미)성년|(?<=[여남])[중고]생)"
 )
 """One of the words for somebody under 19 may be there: spares most text the longer search."""
+_QUOTED = re.compile("[\"“'‘][^\"“”'‘’\n]{1,80}[\"”'’]")
 _ONESELF = ("나", "난", "저", "전", "내가", "제가", "우린")
 _COPULA = "(?:이(?![ ]?아니|었|던|면)|인(?!데도 아닌)|야|예|거든|밖에|입|니까|니|지|잖|라서?|임|[ ]?[.!~…]|$)"
 
@@ -50,13 +51,17 @@ class MinorFinder:
         utterance, found = told
         # "너 열 살이야?" is a tease, and "열두 살이야." may be a dog.
         is_of_oneself = found["who"] in _ONESELF
-        if is_of_oneself and any(self._courting.search(each.text) for each in subject.persona_utterances):
+        if is_of_oneself and any(self._is_courting(each.text) for each in subject.persona_utterances):
             score = 1.0
         elif any(self._romance.search(each.text) for each in subject.utterances):
             score = 0.6
         else:
             return
         yield Minor(utterance.index, *found.span("age"), score)
+
+    def _is_courting(self, text: str) -> bool:
+        """What stands in quotation marks is advice on what to say to somebody else."""
+        return self._courting.search(_QUOTED.sub("", text)) is not None
 
     def _list_told(self, subject: Subject) -> Iterator[tuple[Utterance, re.Match[str]]]:
         for utterance in subject.utterances:
