@@ -3,7 +3,7 @@
 Why    A persona speaks 반말 or 존댓말, always; one slip in twenty sentences and the model slips in every dialogue.
 Drops  엑사 (반말): "오늘 뭐 하셨어요?", "네, 알겠습니다."; a 존댓말 persona: "뭐 해?", "고마워.", "같이 가자."
 Keeps  Quoted speech (그가 '안녕하세요'라고 했어), 필요·학교 and other nouns, what a polite person says to himself
-       ("와, 맛있겠다!", "그렇구나.": a note, a drop only where most sentences are so), the user's level.
+       ("와, 맛있겠다!", "그렇구나.": at most a note, a drop only where most sentences are so), the user's level.
 """
 
 import re
@@ -33,11 +33,19 @@ _LEAST = 0.6
 _ALOUD = 0.8
 """The most that a sentence scores that a polite person may say to himself."""
 
+_EXCLAIMED = 0.5
+"""The same for one that begins with a cry (와, 맛있겠다!): natural, and counted in the share only."""
+
 _TRAILING = "[ .!?~…ㅎㅋㅠㅜ^]*$"
 _THOUGHT = re.compile(
     r"(?:[다네군걸]|구나|려나|더라|[는은인한운던건큰]가|(?:[었았했였왔갔봤됐겠졌있없되]|뭐하)나|나 ?보다)" + _TRAILING
 )
 """How thoughts end that are spoken aloud: 맛있겠다! · 예쁘네. · 그랬구나. · 이게 맞나?"""
+
+_CRY = re.compile(
+    "(?:아|와|우와|휴|어머|아이고|아이구|에구|헉|헐|저런)[ ,.!~…]|(?:오|어|음|참|하|앗|어라|에이|이런|이야|캬)[,.!~…]"
+)
+"""A cry at the beginning of a thought."""
 
 _WONDERING = re.compile("[지까]" + _TRAILING)
 _QUESTION_WORD = re.compile("뭐|뭘|무슨|왜|어디|누구|언제|어떻게|어쩌|어떡")
@@ -73,7 +81,9 @@ def measure(subject: Subject, _: Settings) -> Iterator[Observation]:
 
 def _observe(utterance: Utterance, sentence: SentenceLevel, level: SpeechLevel) -> Observation:
     text = utterance.text[sentence.start : sentence.end]
-    score = min(sentence.confidence, _ALOUD) if level == "jondaetmal" and _is_thought(text) else sentence.confidence
+    score = sentence.confidence
+    if level == "jondaetmal" and _is_thought(text):
+        score = min(score, _EXCLAIMED if _CRY.match(text) else _ALOUD)
     quoted = text if len(text) <= 60 else f"…{text[-59:]}"
     evidence = f"{_LEVELS[level]}을 쓰는 인물이 {_other(level)}로 말함: “{quoted}”"
     return Observation("off_level", score, evidence, utterance.index, sentence.start, sentence.end)

@@ -59,14 +59,15 @@ def test_stage_directions_do_not_count() -> None:
 
 
 def test_thinking_aloud_in_one_sentence_is_noted_and_in_most_drops() -> None:
-    assert ask(["먹어 봐", "와, 맛있겠다! 잘 먹을게요. 고마워요."], "jondaetmal") == ["note off_level"]
+    assert ask(["먹어 봐", "와, 맛있겠다! 잘 먹을게요. 고마워요."], "jondaetmal") == []
+    assert ask(["먹어 봐", "맛있겠다! 잘 먹을게요. 고마워요."], "jondaetmal") == ["note off_level"]
     thoughts = ask(["어땠어?", "참 길었다. 회의를 세 번이나 했다. 이제야 살 것 같다."], "jondaetmal")
     assert thoughts == ["note off_level"] * 3 + ["drop off_share"]
 
 
 def test_a_stricter_limit_drops_what_was_noted() -> None:
     strict = speech_level.Settings(off_level=AtLeast(drop=0.7))
-    assert ask(["먹어 봐", "와, 맛있겠다! 잘 먹을게요."], "jondaetmal", strict) == ["drop off_level"]
+    assert ask(["먹어 봐", "맛있겠다! 잘 먹을게요."], "jondaetmal", strict) == ["drop off_level"]
 
 
 @settings(deadline=None, max_examples=100)
