@@ -11,10 +11,8 @@ import random
 import re
 import sys
 import time
-import zlib
 from collections import Counter
 from dataclasses import dataclass, field
-from math import sqrt
 from typing import Any
 
 from aiohttp import web
@@ -24,12 +22,12 @@ from datagen.record import Message
 from datagen.simulator.compose import Request, compose
 from datagen.simulator.faults import REFUSALS, Draft, Faults, dress, spoil
 from datagen.simulator.grammar import read_all_grammars
+from datagen.simulator.opinion import embed, is_judge_prompt, judge, moderate, spoil_scores
 from datagen.simulator.slips import Slip, draw_slip
 from datagen.transcript import render_transcript
 
 MODEL = "damhwa-simulator"
 TOKENS_PER_CHARACTER = 0.8
-EMBEDDING_SIZE = 256
 
 
 class _ChatMessage(BaseModel):
@@ -43,7 +41,9 @@ class _ChatRequest(BaseModel):
     stream: bool = False
 
 
-class _EmbeddingRequest(BaseModel):
+class _TextsRequest(BaseModel):
+    """For embeddings or moderation."""
+
     model: str
     input: str | list[str]
 
@@ -78,6 +78,7 @@ class Simulator:
         app.router.add_post("/v1/chat/completions", self._complete)
         app.router.add_get("/v1/models", self._list_models)
         app.router.add_post("/v1/embeddings", self._embed)
+        app.router.add_post("/v1/moderations", self._moderate)
         app.router.add_get("/stats", self._tell)
         return app
 
@@ -96,14 +97,9 @@ class Simulator:
             self._in_flight -= 1
 
     async def _answer(self, request: web.Request, asked: _ChatRequest) -> web.StreamResponse:
-        key = hashlib.sha256("\0".join(message.content for message in asked.messages).encode()).digest()
-        self._seen[key] += 1
-        rng = random.Random(f"{self.seed}/{key.hex()}/{self._seen[key]}")
-        arrived = time.monotonic()
-        if arrived < self._not_before.pop(key, 0.0):
-            self.counts["before_retry_after"] += 1
-        if (wait_s := self._refuse_pace(arrived)) is not None:
-            return self._answer_429(key, wait_s, "over_rpm")
+        key, rng = self._recognise([message.content for message in asked.messages])
+        if (refused := self._keep_pace(key)) is not None:
+            return refused
         faults = self.faults
         await asyncio.sleep(max(0.0, faults.latency_s + faults.jitter_s * rng.uniform(-1, 1)))
         fault = _draw_fault(faults, rng)
@@ -124,10 +120,28 @@ class Simulator:
             return await self._stream(request, body)
         return web.json_response(body, headers=self._announce())
 
+    def _recognise(self, texts: list[str]) -> tuple[bytes, random.Random]:
+        """The request's fingerprint, and the chance that goes with it and with how often it came."""
+        key = hashlib.sha256("\0".join(texts).encode()).digest()
+        self._seen[key] += 1
+        return key, random.Random(f"{self.seed}/{key.hex()}/{self._seen[key]}")
+
+    def _keep_pace(self, key: bytes) -> web.Response | None:
+        """A 429 where the enforced limit is passed."""
+        arrived = time.monotonic()
+        if arrived < self._not_before.pop(key, 0.0):
+            self.counts["before_retry_after"] += 1
+        wait_s = self._refuse_pace(arrived)
+        return None if wait_s is None else self._answer_429(key, wait_s, "over_rpm")
+
     def _compose(self, asked: _ChatRequest, fault: str | None, rng: random.Random) -> _Reply:
         if fault == "refusal":
             return _Reply(rng.choice(REFUSALS), "stop")
-        wanted = read_prompt([message.content for message in asked.messages])
+        contents = [message.content for message in asked.messages]
+        if is_judge_prompt(contents):
+            scores = judge(contents, rng)
+            return _Reply(spoil_scores(scores, rng) if fault == "malformed" else scores, "stop")
+        wanted = read_prompt(contents)
         messages = compose(wanted, rng)
         if wanted.exchanges == 0:
             return _Reply(messages[-1].content, "stop")
@@ -213,15 +227,39 @@ class Simulator:
         return web.json_response({"object": "list", "data": [model]})
 
     async def _embed(self, request: web.Request) -> web.Response:
-        try:
-            asked = _EmbeddingRequest.model_validate_json(await request.read())
-        except ValidationError as exc:
-            return _error(400, "invalid_request_error", f"not an embedding request: {exc.errors()[0]['msg']}")
-        texts = [asked.input] if isinstance(asked.input, str) else asked.input
+        texts = await self._read_texts(request)
+        if isinstance(texts, web.Response):
+            return texts
         data = [{"object": "embedding", "index": at, "embedding": embed(text)} for at, text in enumerate(texts)]
         tokens = _count_tokens(*texts)
         usage = {"prompt_tokens": tokens, "total_tokens": tokens}
         return web.json_response({"object": "list", "data": data, "model": MODEL, "usage": usage})
+
+    async def _moderate(self, request: web.Request) -> web.Response:
+        texts = await self._read_texts(request)
+        if isinstance(texts, web.Response):
+            return texts
+        results = [moderate(text) for text in texts]
+        return web.json_response({"id": f"modr-sim-{self.counts['texts']}", "model": MODEL, "results": results})
+
+    async def _read_texts(self, request: web.Request) -> list[str] | web.Response:
+        """The texts of a request for embeddings or moderation, or why they are not looked at."""
+        try:
+            asked = _TextsRequest.model_validate_json(await request.read())
+        except ValidationError as exc:
+            return _error(400, "invalid_request_error", f"not a request with texts: {exc.errors()[0]['msg']}")
+        texts = [asked.input] if isinstance(asked.input, str) else asked.input
+        self.counts[request.path.rpartition("/")[2]] += 1
+        key, rng = self._recognise(texts)
+        if (refused := self._keep_pace(key)) is not None:
+            return refused
+        fault = _draw_fault(self.faults, rng)
+        if fault == "rate_limited":
+            return self._answer_429(key, self.faults.retry_after_s, fault)
+        if fault == "server_error":
+            return _error(500, "server_error", "The server had an error while processing your request.")
+        self.counts["texts"] += len(texts)
+        return texts
 
     async def _tell(self, _: web.Request) -> web.Response:
         return web.json_response({**self.counts, "first_request_at": self.first_request_at})
@@ -246,16 +284,6 @@ def read_prompt(contents: list[str]) -> Request:
         place=fields.get("장소", "").strip(),
         user_placeholder=placeholder[1] if placeholder else "{유저}",
     )
-
-
-def embed(text: str) -> list[float]:
-    """A unit vector of hashed character 3-grams: texts that share wording lie close, as far as a simulator needs."""
-    vector = [0.0] * EMBEDDING_SIZE
-    for at in range(max(1, len(text) - 2)):
-        digest = zlib.crc32(text[at : at + 3].encode())
-        vector[digest % EMBEDDING_SIZE] += 1.0 if digest & 0x80000000 else -1.0
-    length = sqrt(sum(value * value for value in vector)) or 1.0
-    return [value / length for value in vector]
 
 
 def _draw_fault(faults: Faults, rng: random.Random) -> str | None:
