@@ -11,7 +11,7 @@ import pyarrow as pa
 from curation.duplicates.across import find_across
 from curation.examination import Examination
 from curation.normal_form import fold
-from curation.row import BadRowError, read_messages
+from curation.row import BadRowError, pick_messages, read_messages
 from curation.settlement import Status
 from curation.source import RawBatch, list_rows, open_foreign, read_batches
 from datagen.errors import DataError
@@ -64,7 +64,7 @@ def _fold_rows(batch: RawBatch, places: list[str]) -> Iterator[list[str]]:
     for number, values in list_rows(batch):
         if isinstance(values, dict):
             try:
-                messages = read_messages(values.get("messages") or values.get("text"))
+                messages = read_messages(pick_messages(values))
             except BadRowError:
                 continue
             places.append(f"{batch.file}:{number}")

@@ -102,6 +102,8 @@ class Examination:
     reviews: Reviews
     settlement: Settlement
     leakage: Leakage
+    compared: int
+    """Pairs across the splits whose similarity was taken."""
     remembered: dict[str, Split]
 
     def list_flagged(self) -> list[int]:
@@ -148,10 +150,10 @@ def examine(work: Workplace, tell: Callable[[int], None] = lambda _: None, desk:
     quotas = None if asked is None else {topic: quota for topic, (_, quota) in asked.items()}
     settle_settings = SettleSettings(quotas, work.settings.duplicates.threshold, splits)
     settlement = settle(judged, recall_splits(rows.ids, memory), settle_settings)
-    leakage = check_leakage(similar.neighbours, settlement.split, splits.threshold)
+    leakage, compared = check_leakage(similar.neighbours, settlement.split, splits.threshold), len(similar.pairs)
     if leakage.highest is None:
-        leakage = _find_highest(similar.index, settlement.split)
-    return Examination(work, rows, findings, opinions, similar, reviews, settlement, leakage, memory)
+        leakage, compared = _find_highest(similar.index, settlement.split)
+    return Examination(work, rows, findings, opinions, similar, reviews, settlement, leakage, compared, memory)
 
 
 def _check_readable(work: Workplace, rows: Rows) -> None:
@@ -298,17 +300,17 @@ def _judge(
     return Judged(neighbours, strata, rank, eligible, banned, waiting)
 
 
-def _find_highest(index: DuplicateIndex, split: Codes) -> Leakage:
+def _find_highest(index: DuplicateIndex, split: Codes) -> tuple[Leakage, int]:
     """No pair across the splits reaches the threshold: how near the nearest comes, where all can be compared."""
     held_out, train = np.flatnonzero(split > 0), np.flatnonzero(split == 0)
     validation, test = held_out[split[held_out] == 1], held_out[split[held_out] == 2]
     left = np.concatenate((np.repeat(held_out, len(train)), np.repeat(validation, len(test))))
     if not 0 < len(left) <= MOST_COMPARED:
-        return Leakage(None, None, 0)
+        return Leakage(None, None, 0), 0
     right = np.concatenate((np.tile(train, len(held_out)), np.tile(test, len(validation))))
     similarity, _ = index.compare(left, right)
     at = int(similarity.argmax())
-    return Leakage(float(similarity[at]), (int(left[at]), int(right[at])), 0)
+    return Leakage(float(similarity[at]), (int(left[at]), int(right[at])), 0), len(left)
 
 
 def _draw_waiting(rows: Rows, share: float) -> Mask:

@@ -197,7 +197,7 @@ def draw_explanation(explanation: Explanation) -> Iterator[Table | Text | str]:
 def _describe_decision(decision: dict[str, Any]) -> str:
     colour = {"accepted": "green", "reserve": "cyan", "waiting": "yellow"}.get(decision["status"], "red")
     text = f"[bold {colour}]{decision['status']}[/]"
-    if decision["reason"]:
+    if decision["reason"] not in (None, decision["status"]):
         text += f", because of {escape(decision['reason'])}"
     if decision["keeper"]:
         text += f": {escape(decision['keeper'])} is kept in its place (similarity {decision['similarity']:.2f})"

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from curation.rows import Rows, scan
+from curation.schemas import UNREADABLE
 from curation.source import Unreadable
 from datagen.errors import DataError
 from datagen.record import Message
@@ -23,33 +24,6 @@ from datagen.store import ROWS_PER_GROUP, SCHEMA
 
 SPLITS = ("train", "validation", "test")
 SHARD_ROWS = 50_000
-
-DECISIONS = pa.schema(
-    [
-        pa.field("id", pa.string(), nullable=False),
-        pa.field("topic", pa.string(), nullable=False),
-        pa.field("category", pa.string(), nullable=False),
-        pa.field("persona", pa.string(), nullable=False),
-        pa.field("provider", pa.string(), nullable=False),
-        pa.field("model", pa.string(), nullable=False),
-        pa.field("status", pa.string(), nullable=False),
-        pa.field("reason", pa.string()),
-        pa.field("keeper", pa.string()),
-        pa.field("similarity", pa.float64()),
-        pa.field("split", pa.string()),
-        pa.field("turns", pa.int32(), nullable=False),
-        pa.field("characters", pa.int32(), nullable=False),
-        pa.field("cost_usd", pa.float64()),
-    ]
-)
-UNREADABLE = pa.schema(
-    [
-        pa.field("file", pa.string(), nullable=False),
-        pa.field("row", pa.int64()),
-        pa.field("what", pa.string(), nullable=False),
-        pa.field("raw", pa.string(), nullable=False),
-    ]
-)
 
 
 @contextmanager

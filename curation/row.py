@@ -26,7 +26,7 @@ class BadRowError(Exception):
 
 def read_dialogue(values: dict[str, Any], default_id: str, dataset: str, persona: str) -> Dialogue:
     """The dialogue of a raw row. Raises BadRowError."""
-    messages = read_messages(values.get("messages") or values.get("text"))
+    messages = read_messages(pick_messages(values))
     created = values.get("created_at")
     return Dialogue(
         id=_read_text(values, "id") or default_id,
@@ -45,6 +45,12 @@ def read_dialogue(values: dict[str, Any], default_id: str, dataset: str, persona
         cost_usd=_read_cost(values),
         created_at=created.astimezone(UTC) if isinstance(created, datetime) else _EPOCH,
     )
+
+
+def pick_messages(values: dict[str, Any]) -> object:
+    """The value of the `messages` column, else of the published `text` column."""
+    messages = values.get("messages")
+    return values.get("text") if messages is None else messages
 
 
 def read_messages(value: object) -> tuple[Message, ...]:

@@ -72,6 +72,9 @@ class CurationForm(BaseModel):
             )
         return value
 
+    licence: str | None = None
+    """Of the dataset, for its card: an identifier that the hub knows (`cc-by-4.0`). None: the card says `unknown`."""
+
 
 class CurationSettings(BaseModel):
     """The settings as curation uses them."""
@@ -117,6 +120,10 @@ class CurationSettings(BaseModel):
     @property
     def asks_models(self) -> bool:
         return any(block is not None for block in (self.judge, self.moderation, self.semantic))
+
+    @property
+    def licence(self) -> str | None:
+        return self.form.licence
 
     def to_yaml(self) -> str:
         """Every setting with its value, defaults included."""

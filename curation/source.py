@@ -38,6 +38,8 @@ class Source:
     """The persona of rows that name none."""
     quotas: dict[str, tuple[str, int]] | None = None
     """Topic → category and quota; None where nothing was asked for."""
+    declared: dict[str, dict[str, tuple[str, ...]]] | None = None
+    """Topic → `situation`, `opening` or a facet's name → the values that the spec offers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,7 @@ def open_run(folder: Path) -> Source:
         spec: dict[str, Any] = YAML(typ="safe").load(spec_file.read_text(encoding="utf-8"))
         personas = {each["id"]: _to_sheet(Persona.model_validate(each)) for each in spec["personas"]}
         quotas = {each["name"]: (each["category"], each["quota"]) for each in spec["topics"]}
+        declared = _list_declared(spec)
     except FileNotFoundError as exc:
         hint = "give the folder of a run; for other data: `damhwa curate FOLDER -o DIR --persona FILE`"
         raise UsageError(f"{folder} is no run: there is no spec.yaml in it", hint) from exc
@@ -77,7 +80,21 @@ def open_run(folder: Path) -> Source:
         raise UsageError(f"{spec_file} is not the frozen spec of a run: {exc}", hint) from exc
     only = next(iter(personas)) if len(personas) == 1 else ""
     files = tuple(sorted((folder / "dialogues").glob("*.parquet")))
-    return Source(folder, files, spec["dataset"], personas, only, quotas)
+    return Source(folder, files, spec["dataset"], personas, only, quotas, declared)
+
+
+def _list_declared(spec: dict[str, Any]) -> dict[str, dict[str, tuple[str, ...]]]:
+    general = {name: tuple(values) for name, values in spec["facets"].items()}
+    if spec["openings"]:
+        general["opening"] = tuple(spec["openings"])
+    return {
+        topic["name"]: {
+            **general,
+            **{name: tuple(values) for name, values in topic["facets"].items()},
+            "situation": tuple(topic["situations"]),
+        }
+        for topic in spec["topics"]
+    }
 
 
 def is_run(folder: Path) -> bool:

@@ -5,20 +5,11 @@ import pyarrow as pa
 
 from curation.duplicates.pairs import Kind
 from curation.examination import Examination
-from curation.outputs import DECISIONS
+from curation.schemas import CLUSTERS, DECISIONS
 from curation.semantic import SemanticPairs
 from curation.settlement import Status
 from curation.split_memory import SPLITS
 
-CLUSTERS = pa.schema(
-    [
-        pa.field("id", pa.string(), nullable=False),
-        pa.field("cluster", pa.string(), nullable=False),
-        pa.field("keeper", pa.string(), nullable=False),
-        pa.field("kind", pa.string(), nullable=False),
-        pa.field("similarity", pa.float64(), nullable=False),
-    ]
-)
 SEMANTIC = pa.schema(
     [
         pa.field("left", pa.string(), nullable=False),

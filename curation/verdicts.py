@@ -14,21 +14,7 @@ from curation.filter import FilterSettings
 from curation.finding import Finding
 from curation.measure import MeasuredFile
 from curation.rows import scan
-
-FINDINGS = pa.schema(
-    [
-        pa.field("id", pa.string(), nullable=False),
-        pa.field("code", pa.string(), nullable=False),
-        pa.field("rule", pa.string(), nullable=False),
-        pa.field("message", pa.int32()),
-        pa.field("start", pa.int32()),
-        pa.field("end", pa.int32()),
-        pa.field("evidence", pa.string(), nullable=False),
-        pa.field("score", pa.float64(), nullable=False),
-        pa.field("threshold", pa.float64(), nullable=False),
-        pa.field("verdict", pa.string(), nullable=False),
-    ]
-)
+from curation.schemas import FINDINGS
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,7 @@ def write_curated(examination: Examination, folder: Path, baseline: Sequence[Dia
     text = json.dumps(report, ensure_ascii=False, indent=1)
     (folder / "report.json").write_text(text, encoding="utf-8")
     (folder / "report.html").write_text(render_report(report), encoding="utf-8")
-    (folder / "README.md").write_text(render_card(report, None), encoding="utf-8")
+    (folder / "README.md").write_text(render_card(report, examination.work.settings.licence), encoding="utf-8")
     return counts
 
 
@@ -78,6 +78,7 @@ def _gather(
         versions={name: version(name) for name in _VERSIONS},
         judge=examination.opinions.judge,
         reviews=_count_reviews(examination),
+        declared=work.source.declared,
     )
 
 
@@ -109,7 +110,7 @@ def _describe_leakage(examination: Examination) -> Leakage:
         "highest": leakage.highest,
         "threshold": threshold,
         "pair": pair,
-        "compared": len(examination.similar.pairs),
+        "compared": examination.compared,
     }
 
 

@@ -15,8 +15,9 @@ import pyarrow.compute as pc
 
 from curation.report import diversity, examples, figures
 from curation.report.document import VERSION, Bin, Diversity, Duplicates, Figure, LeakageFigures, Map, Report, ShownPair
-from curation.report.input import CLUSTERS, DECISIONS, FINDINGS, Pair, ReportInput
+from curation.report.input import Pair, ReportInput
 from curation.report.map import LONGEST, place_texts
+from curation.schemas import CLUSTERS, DECISIONS, FINDINGS
 from datagen.record import Dialogue
 
 MAPPED = 3_000

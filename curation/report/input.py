@@ -19,52 +19,6 @@ reviewer; dropped: by a filter or a reviewer; duplicate: of one that was kept; s
 
 REJECTING = ("dropped", "duplicate", "set-aside")
 
-DECISIONS = pa.schema(
-    [
-        ("id", pa.string()),
-        ("topic", pa.string()),
-        ("category", pa.string()),
-        ("persona", pa.string()),
-        ("provider", pa.string()),
-        ("model", pa.string()),
-        ("status", pa.string()),
-        ("reason", pa.string()),
-        ("keeper", pa.string()),
-        ("similarity", pa.float64()),
-        ("split", pa.string()),
-        ("turns", pa.int32()),
-        ("characters", pa.int32()),
-        ("cost_usd", pa.float64()),
-    ]
-)
-"""One row a dialogue. `reason`: null, or the first drop's code, or `duplicate`, `opening`, `split-tie`, …; `keeper` and
-`similarity`: of a duplicate; `split`: of an accepted one; `characters`: of all its messages."""
-
-FINDINGS = pa.schema(
-    [
-        ("id", pa.string()),
-        ("code", pa.string()),
-        ("rule", pa.string()),
-        ("message", pa.int32()),
-        ("start", pa.int32()),
-        ("end", pa.int32()),
-        ("evidence", pa.string()),
-        ("score", pa.float64()),
-        ("threshold", pa.float64()),
-        ("verdict", pa.string()),
-    ]
-)
-
-CLUSTERS = pa.schema(
-    [
-        ("id", pa.string()),
-        ("cluster", pa.string()),
-        ("keeper", pa.string()),
-        ("kind", pa.string()),
-        ("similarity", pa.float64()),
-    ]
-)
-
 
 class Leakage(TypedDict):
     """What a search for similar pairs across the splits found. `compared`: pairs whose similarity was taken."""

@@ -306,6 +306,7 @@ WORDS: dict[str, Words] = {
     "code:asterisk": ("별표", "asterisk"),
     "code:duplicate": ("중복", "duplicate"),
     "code:emoji": ("그림 이모지", "emoji"),
+    "code:human": ("검수자", "human"),
     "code:judge": ("심사", "judge"),
     "code:label-leak": ("이름표 흘림", "label-leak"),
     "code:language": ("언어", "language"),

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 import pyarrow as pa
 import pytest
 
-from curation.report.input import CLUSTERS, DECISIONS, FINDINGS, ReportInput
+from curation.report.input import ReportInput
+from curation.schemas import CLUSTERS, DECISIONS, FINDINGS
 from datagen.record import Dialogue, Message
 
 TEXTS = {
