@@ -14,7 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from curation.duplicates.grams import make_gram_sets
+from curation.duplicates.grams import make_gram_sets, read_turns
 from curation.normal_form import fold
 from curation.reviews import REVIEWS_FILE, read_reviews
 from datagen.console import format_money
@@ -144,7 +144,7 @@ def _find_neighbours(
 def _compare(dialogue: Dialogue, others: list[Dialogue]) -> list[float]:
     """The true Jaccard similarity of a dialogue to each of the others."""
     folded = [[fold(message.content) for message in each.messages] for each in (dialogue, *others)]
-    grams = make_gram_sets(pa.array(folded, pa.list_(pa.string())), GRAM_CHARACTERS).sets
+    grams = make_gram_sets(read_turns(pa.array(folded, pa.list_(pa.string()))), GRAM_CHARACTERS).sets
     ends = grams.offsets.tolist()
     sets = [set(grams.values[start:end].tolist()) for start, end in pairwise(ends)]
     return [len(sets[0] & each) / max(1, len(sets[0] | each)) for each in sets[1:]]
