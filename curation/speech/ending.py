@@ -33,7 +33,6 @@ _FILLER = _MARKS + "ㅋㅎㅠㅜㅡㅇㄱㄴㄷㅂㅅㅁㅗㅣ"
 _LONGEST_TAIL = 20
 """Characters of an address or an afterthought behind a comma; longer ones are clauses of their own."""
 
-
 _CALL = re.compile(r"[가-힣][,.…~!] ?[가-힣]{1,5}[야아]$")
 """A call behind the sentence: 고마워요, 민수야."""
 
@@ -91,7 +90,7 @@ class _Table(BaseModel):
 
 
 class EndingTable:
-    """The endings spelt out for look-up: about 40,000 strings."""
+    """The endings spelt out for look-up: about 46,000 strings, 6 MB."""
 
     def __init__(self, path: Path = TABLE) -> None:
         table = _Table.model_validate(YAML(typ="safe").load(path.read_text(encoding="utf-8")))
@@ -171,11 +170,6 @@ class EndingTable:
         if word in self._tails or word.endswith(("님", "씨")) or not any(_FIRST <= each <= _LAST for each in word):
             return core[:space].rstrip(_FILLER) or None
         return None
-
-
-def strip_marks(sentence: str) -> str:
-    """The sentence without marks, laughter and text emoticons around it."""
-    return sentence.strip(_FILLER)
 
 
 @cache

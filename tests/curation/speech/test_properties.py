@@ -1,5 +1,6 @@
 """Promises of the sentence judge: it answers for any text, its places hold, a megabyte too."""
 
+import multiprocessing
 import unicodedata
 from pathlib import Path
 
@@ -63,6 +64,13 @@ def test_a_megabyte_is_answered(unit: str) -> None:
     text = (unit * (MEGABYTE // len(unit) + 1))[:MEGABYTE]
     told = judge_sentences(text)
     assert all(each.end <= len(text) for each in told)
+
+
+def test_morphology_answers_in_a_forked_process_too() -> None:
+    here = judge_sentences("그게 더 반갑대.")
+    assert here[0].by == "kiwi"
+    with multiprocessing.get_context("fork").Pool(1) as pool:
+        assert pool.apply_async(judge_sentences, ("그게 더 반갑대.",)).get(timeout=60) == here
 
 
 def test_no_ending_stands_in_the_table_twice() -> None:
