@@ -151,8 +151,9 @@ def _list_keys(location: Location, form: type[BaseModel]) -> list[str]:
     """The keys that the form at `location` knows, as they stand in the file."""
     inner: object = form
     for part in location[:-1]:
-        if isinstance(part, str) and isinstance(inner, type) and issubclass(inner, BaseModel):
-            inner = _find_form(_list_fields(inner)[part].annotation)
+        fields = _list_fields(inner) if isinstance(inner, type) and issubclass(inner, BaseModel) else {}
+        if part in fields:  # else it is a place in a list, or a key of a mapping
+            inner = _find_form(fields[str(part)].annotation)
     fields = _list_fields(inner) if isinstance(inner, type) and issubclass(inner, BaseModel) else {}
     return sorted(fields)
 
