@@ -7,7 +7,7 @@ RUN ?= runs/demo
 .PHONY: help demo test check format bench clean
 
 help:
-	@echo "make demo    fill specs/exa-data.yaml: offline, or on a real endpoint when OPENAI_API_KEY or OPENAI_BASE_URL is set"
+	@echo "make demo    build specs/exa-data.yaml: offline, or on a real endpoint when OPENAI_API_KEY or OPENAI_BASE_URL is set"
 	@echo "make test    run the tests"
 	@echo "make check   format check, lint, types, tests: what CI runs"
 	@echo "make format  format the code and mend what lint can mend"
@@ -27,12 +27,13 @@ help:
 # With a key or an address in the environment the demo asks a real model, and pays for it.
 demo: .venv/base
 	@if [ -n "$$OPENAI_API_KEY$$OPENAI_BASE_URL" ]; then \
-		$(BIN)/damhwa generate specs/exa-data.yaml --out $(RUN); \
+		$(BIN)/damhwa build specs/exa-data.yaml --out $(RUN); \
 	else \
 		echo "no OPENAI_API_KEY or OPENAI_BASE_URL: asking the offline simulator" >&2; \
-		$(BIN)/damhwa generate specs/exa-data.yaml --out $(RUN) --offline; \
+		$(BIN)/damhwa build specs/exa-data.yaml --out $(RUN) --offline; \
 	fi
 	@$(BIN)/damhwa status $(RUN)
+	@echo "open $(RUN)/curated/report.html"
 
 test: .venv/dev
 	PYTHONWARNDEFAULTENCODING=1 $(BIN)/python -m pytest $(ARGS)

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from functools import cached_property
 from io import StringIO
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Self, cast
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, create_model, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, create_model, field_validator, model_validator
 from ruamel.yaml import YAML
 
 from curation.duplicates.settings import DuplicateSettings
@@ -58,6 +58,17 @@ class CurationForm(BaseModel):
     judge: JudgeSettings | None = None
     moderation: ModerationSettings | None = None
     semantic: SemanticSettings | None = None
+    licence: str | None = None
+    """Of the dataset, for its card: an identifier that the hub knows (`cc-by-4.0`). None: the card says `unknown`."""
+
+    @model_validator(mode="after")
+    def _keeps_near_copies_out_of_other_splits(self) -> Self:
+        if self.splits.threshold > self.duplicates.threshold:
+            raise ValueError(
+                f"the splits' threshold {self.splits.threshold:g} is above that of duplicates, "
+                f"{self.duplicates.threshold:g}: near-copies that are kept would straddle the splits"
+            )
+        return self
 
     @field_validator("semantic")
     @classmethod
@@ -71,9 +82,6 @@ class CurationForm(BaseModel):
                 "with `drop` the pairs between them would neither be dropped nor noted"
             )
         return value
-
-    licence: str | None = None
-    """Of the dataset, for its card: an identifier that the hub knows (`cc-by-4.0`). None: the card says `unknown`."""
 
 
 class CurationSettings(BaseModel):
@@ -132,7 +140,8 @@ class CurationSettings(BaseModel):
         yaml.allow_unicode = True
         yaml.width = 120
         stream = StringIO()
-        yaml.dump(self.form.model_dump(mode="json", by_alias=True), stream)
+        form = self.form.model_dump(mode="json", by_alias=True, exclude={"duplicates": {"split_threshold"}})
+        yaml.dump(form, stream)
         return stream.getvalue()
 
 

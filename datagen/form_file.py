@@ -135,7 +135,7 @@ def _explain(error: ErrorDetails, form: type[BaseModel]) -> tuple[str, str | Non
         hint = f"did you mean `{near[0]}`?" if near else f"known here: {', '.join(known)}"
         return f"unknown key {name}, expected one that the form has", hint
     if error["type"] == "value_error":
-        return f"{name}: {error['ctx']['error']}", None
+        return f"{name}: {error['ctx']['error']}" if location else str(error["ctx"]["error"]), None
     if error["type"] == "greater_than_equal" and location[-1:] == ("age",):
         return (
             f"age is {error['input']}, expected at least {error['ctx']['ge']}",
