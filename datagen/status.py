@@ -1,5 +1,6 @@
 """`damhwa status` and `damhwa rejected`: what a run holds, also while it is under way."""
 
+import json
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -20,7 +21,11 @@ def read_status(folder: Path) -> dict[str, Any]:
     try:
         request = read_request(ledger)
         tallies, reasons = ledger.tallies(), ledger.rejections()
-        topics = [_describe_topic(topic, tallies.get(topic["name"]), reasons) for topic in request["topics"]]
+        curated = _read_curated(folder)
+        topics = [
+            {**_describe_topic(topic, tallies.get(topic["name"]), reasons), "curated": curated.get(topic["name"])}
+            for topic in request["topics"]
+        ]
         totals = list(tallies.values())
         span = ledger.time_span()
         shards = ledger.shards()
@@ -34,6 +39,7 @@ def read_status(folder: Path) -> dict[str, Any]:
         "model": request["provider"]["model"],
         "quota": sum(topic["quota"] for topic in topics),
         "accepted": sum(topic["accepted"] for topic in topics),
+        "curated": sum(curated.values()) if curated else None,
         "rejected": sum(each.rejected for each in totals),
         "failed": sum(each.failed for each in totals),
         "requests": sum(each.requests for each in totals),
@@ -47,6 +53,15 @@ def read_status(folder: Path) -> dict[str, Any]:
         "last_at": span[1] if span else None,
         "topics": topics,
     }
+
+
+def _read_curated(folder: Path) -> dict[str, int]:
+    """Topic → dialogues that the last curation accepted; empty where the run was never curated."""
+    try:
+        report = json.loads((folder / "curated" / "report.json").read_text(encoding="utf-8"))
+        return {each["topic"]: each["counts"]["accepted"] for each in report["topics"] if each["topic"]}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
 
 
 def _describe_topic(
@@ -69,16 +84,19 @@ def draw_status(status: dict[str, Any]) -> Iterator[Table | str]:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("category", "topic"):
         table.add_column(name, no_wrap=True)
-    for name in ("accepted", "quota", "missing"):
+    is_curated = status["curated"] is not None
+    for name in ("valid", "accepted", "quota", "missing") if is_curated else ("accepted", "quota", "missing"):
         table.add_column(name, justify="right")
     table.add_column("rejected, by reason")
     table.add_column("cost", justify="right")
     for topic in status["topics"]:
-        missing = topic["quota"] - topic["accepted"]
+        accepted = (topic["curated"] or 0) if is_curated else topic["accepted"]
+        missing = topic["quota"] - accepted
         table.add_row(
             escape(topic["category"]),
             escape(topic["name"]),
-            str(topic["accepted"]),
+            *([str(topic["accepted"])] if is_curated else []),
+            str(accepted),
             str(topic["quota"]),
             f"[yellow]{missing}[/]" if missing > 0 else "[green]–[/]",
             ", ".join(f"{reason} {count}" for reason, count in topic["rejected"].items()) or "–",
@@ -86,13 +104,19 @@ def draw_status(status: dict[str, Any]) -> Iterator[Table | str]:
         )
     yield table
     yield (
-        f"{status['accepted']:,} of {status['quota']:,} accepted · {status['rejected']:,} rejected · "
+        f"{_describe_accepted(status)} · {status['rejected']:,} rejected · "
         f"{status['requests']:,} requests · {status['prompt_tokens']:,} + {status['completion_tokens']:,} tokens "
         f"({status['cached_share']:.0%} of the prompt from cache) · {format_money(status['cost_usd'])}"
     )
     waiting = f", {status['unsealed']:,} accepted ones not in Parquet yet" if status["unsealed"] else ""
     shards = f"{status['shards']} {'shard' if status['shards'] == 1 else 'shards'}"
     yield f"{shards} in dialogues/{waiting}{_describe_span(status)}"
+
+
+def _describe_accepted(status: dict[str, Any]) -> str:
+    if status["curated"] is None:
+        return f"{status['accepted']:,} of {status['quota']:,} accepted"
+    return f"{status['accepted']:,} valid, of which {status['curated']:,} of {status['quota']:,} accepted by curation"
 
 
 def _describe_span(status: dict[str, Any]) -> str:
