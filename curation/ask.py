@@ -19,6 +19,8 @@ from datagen.spec import ProviderSettings
 
 REPLY_TOKENS = 500
 """Tokens assumed of a chat's reply for the pace, before it came."""
+PROBES = 8
+"""Texts that are tried one by one, where an endpoint that answered nothing yet refuses batches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,8 +210,10 @@ async def ask_texts(asker: Asker, keys: Mapping[str, str], batching: Batching) -
     batches = pack_texts(missing, batching.texts, batching.characters)
     replies |= await asker.ask([_make_question(asker, batch, keys, batching) for batch in batches])
     refused = [text for text in missing if keys[text] not in replies]
-    if refused and asker.answered:
-        replies |= await asker.ask([_make_question(asker, [text], keys, batching) for text in refused])
+    alone = [_make_question(asker, [text], keys, batching) for text in refused]
+    replies |= await asker.ask(alone[:PROBES])
+    if asker.answered:
+        replies |= await asker.ask(alone[PROBES:])
     return {text: replies[key] for text, key in keys.items() if key in replies}
 
 

@@ -133,9 +133,10 @@ def give_scores(results: Sequence[dict[str, float]]) -> web.Response:
     return web.json_response({"id": "modr-1", "model": "omni-moderation-latest", "results": whole})
 
 
-def give_vectors(vectors: Sequence[Sequence[float]]) -> web.Response:
+def give_vectors(vectors: Sequence[Sequence[float]], tokens: int = 10) -> web.Response:
+    """`tokens`: of each input. The vectors come in reverse, with their numbers."""
     data = [{"object": "embedding", "index": at, "embedding": list(each)} for at, each in enumerate(vectors)]
-    usage = {"prompt_tokens": 10 * len(data), "total_tokens": 10 * len(data)}
+    usage = {"prompt_tokens": tokens * len(data), "total_tokens": tokens * len(data)}
     return web.json_response({"object": "list", "model": "e-1", "data": data[::-1], "usage": usage})
 
 
