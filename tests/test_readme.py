@@ -2,10 +2,17 @@
 
 import inspect
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import get_args
 
+from typer.models import OptionInfo
+
 import damhwa
+from curation.export_formats import FORMAT_NAMES
+from curation.filters import FILTERS
+from curation.schemas import FINDINGS
+from curation.settings import OPENING
 from datagen import errors
 from datagen.store import SCHEMA
 from datagen.transcript import Reason
@@ -14,13 +21,43 @@ ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def test_every_option_of_generate_is_told() -> None:
+def list_options(command: Callable[..., None]) -> set[str]:
+    """The long options of a command, as they are typed."""
+    options = set()
+    for name, parameter in inspect.signature(command, eval_str=True).parameters.items():
+        (given,) = (each for each in parameter.annotation.__metadata__ if hasattr(each, "param_decls"))
+        if isinstance(given, OptionInfo):
+            # what is written first in Option(…) lies in `default` until typer reads the signature
+            names = [str(given.default), *(given.param_decls or ())]
+            declared = [each for each in names if each.startswith("--")]
+            options.add(declared[0] if declared else "--" + name.replace("_", "-"))
+    return options
+
+
+COMMANDS = (damhwa.check, damhwa.generate, damhwa.build, damhwa.curate, damhwa.export, damhwa.publish, damhwa.simulate)
+
+
+def test_the_options_that_are_told_are_there() -> None:
     told = set(re.findall(r"`(--[a-z-]+)", README)) | set(re.findall(r"\s(--[a-z-]+)", README))
-    renamed = {"timeout_s": "--timeout", "as_json": "--json", "spec": None, "out": None}
-    names = inspect.signature(damhwa.generate).parameters
-    options = {renamed.get(name, "--" + name.replace("_", "-")) for name in names} - {None}
-    assert options <= told
-    assert told <= options | {"--sample", "--fault"}
+    assert list_options(damhwa.generate) | list_options(damhwa.build) <= told | {"--out"}
+    assert told <= {option for command in COMMANDS for option in list_options(command)} | {"--with"}
+
+
+def test_every_filter_is_told() -> None:
+    for code in (*(each.code for each in FILTERS), OPENING):
+        assert f"`{code}`" in README
+
+
+def test_every_file_of_a_curated_folder_is_told_with_its_columns() -> None:
+    for name in FINDINGS.names:
+        assert name in README
+    for name in ("decisions", "findings", "clusters", "unreadable"):
+        assert f"  {name}.parquet" in README
+
+
+def test_every_format_of_an_export_is_told() -> None:
+    for name in FORMAT_NAMES:
+        assert f"| `{name}` |" in README
 
 
 def test_every_reason_of_a_rejection_is_told() -> None:
