@@ -6,6 +6,7 @@ they are, and two different ones never look alike. Up to three characters fit 63
 grams are hashed to 63 bits (a false equality among ten million different grams has a chance of 5 in a million).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +19,6 @@ from curation.duplicates.rows import (
     UInt8s,
     UInt32s,
     iterate_blocks,
-    join_rows,
     locate,
     mix,
     spread,
@@ -64,9 +64,10 @@ class GramSets:
         return GramSets(Rows(to_offsets(lengths), self.sets.values[at]), self.turns[at])
 
 
-def join_sets(parts: list[GramSets]) -> GramSets:
-    turns = np.concatenate([np.zeros(0, np.uint8), *(part.turns for part in parts)])
-    return GramSets(join_rows([part.sets for part in parts]), turns)
+def join_sets(parts: Sequence[GramSets]) -> GramSets:
+    lengths = np.concatenate([part.sets.lengths for part in parts])
+    sets = Rows(to_offsets(lengths), np.concatenate([part.sets.values for part in parts]))
+    return GramSets(sets, np.concatenate([part.turns for part in parts]))
 
 
 def read_turns(dialogues: pa.Array) -> Turns:

@@ -1,6 +1,6 @@
 """From dialogues to a segment: exact copies are set aside at once, all others become sets, signatures and runs."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -13,7 +13,7 @@ from curation.duplicates.bands import choose_bands
 from curation.duplicates.grams import GramSets, join_sets, make_gram_sets, read_turns
 from curation.duplicates.pairs import Measured
 from curation.duplicates.rows import WORKERS, Int64s, UInt8s, UInt32s, to_offsets
-from curation.duplicates.segment import Run, Segment, join_runs
+from curation.duplicates.segment import Run, Segment
 from curation.duplicates.settings import DuplicateSettings
 from curation.duplicates.signatures import Signatures, sign
 from curation.duplicates.turns import list_long_turns
@@ -22,7 +22,8 @@ DIGEST_BYTES = 16
 """128 bits of BLAKE2b: that two different texts share one is out of the question."""
 _ROWS_AT_ONCE = 8192
 _BYTES_AT_ONCE = 16_000_000
-_BATCHES_AHEAD = 4
+_BATCHES_AT_ONCE = 16
+"""These are joined before more are read: large arrays are given back to the system when they are freed."""
 _NO_DIALOGUES = pa.array([], pa.large_list(pa.large_string()))
 
 
@@ -31,19 +32,20 @@ def read_segment(
 ) -> Segment:
     """A segment without its pairs. `known`: digest → representative; new ones are entered into it."""
     names = _Names(known, first_row)
-    parts: list[Future[_Part]] = []
+    pile = [_take_apart(_NO_DIALOGUES, 0, settings)]
+    waiting: list[Future[_Part]] = []
     with ThreadPoolExecutor(WORKERS) as pool:
         for batch in iterate_batches(dialogues):
             first, fresh = names.enter(batch)
-            parts.append(pool.submit(_take_apart, batch.take(pa.array(fresh)), first, settings))
-            if len(parts) > _BATCHES_AHEAD:
-                parts[-_BATCHES_AHEAD].result()
-    done = [part.result() for part in parts] or [_take_apart(_NO_DIALOGUES, 0, settings)]
-    grams = join_sets([part.grams for part in done])
-    bands = _sort_bands([part.signatures.keys for part in done], np.flatnonzero(grams.sets.lengths > 0), names.first)
-    sketches = np.concatenate([part.signatures.sketches for part in done])
-    turns = join_runs([part.turns for part in done])
-    return Segment(names.first, *names.join(), grams, sketches, bands, turns, Measured.none())
+            waiting.append(pool.submit(_take_apart, batch.take(pa.array(fresh)), first, settings))
+            if len(waiting) == _BATCHES_AT_ONCE:
+                pile.append(_join_parts([each.result() for each in waiting]))
+                waiting.clear()
+    whole = _join_parts([*pile, *(each.result() for each in waiting)])
+    pile.clear()
+    bands = _sort_bands(whole.signatures.keys, np.flatnonzero(whole.grams.sets.lengths > 0), names.first)
+    turns = Run.sort(whole.turns.keys, whole.turns.members)
+    return Segment(names.first, *names.join(), whole.grams, whole.signatures.sketches, bands, turns, Measured.none())
 
 
 class _Names:
@@ -91,19 +93,27 @@ def _take_apart(dialogues: pa.Array, first: int, settings: DuplicateSettings) ->
     return _Part(grams, signatures, Run(keys, (owners + first).astype(np.uint32)))
 
 
-def _sort_bands(parts: list[UInt32s], members: Int64s, first: int) -> Run:
-    """A run for each band, without the members that have no gram. `parts`: bands × members of one batch each."""
-    keys, owners = np.empty((2, len(parts[0]), len(members)), np.uint32)
+def _join_parts(parts: Sequence[_Part]) -> _Part:
+    keys = np.concatenate([part.signatures.keys for part in parts], axis=1)
+    sketches = np.concatenate([part.signatures.sketches for part in parts])
+    turns = [part.turns for part in parts]
+    run = Run(np.concatenate([each.keys for each in turns]), np.concatenate([each.members for each in turns]))
+    return _Part(join_sets([part.grams for part in parts]), Signatures(keys, sketches), run)
+
+
+def _sort_bands(keys: UInt32s, members: Int64s, first: int) -> Run:
+    """A run for each band, without the members that have no gram. `keys` (bands × members) is used up."""
+    owners = np.empty((len(keys), len(members)), np.uint32)
     numbers = (members + first).astype(np.uint32)
 
     def sort_band(band: int) -> None:
-        run = Run.sort(np.concatenate([part[band] for part in parts])[members], numbers)
-        keys[band], owners[band] = run.keys, run.members
+        run = Run.sort(keys[band, members], numbers)
+        keys[band, : len(members)], owners[band] = run.keys, run.members
 
     with ThreadPoolExecutor(WORKERS) as pool:
         for _ in pool.map(sort_band, range(len(keys))):
             pass
-    return Run(keys, owners)
+    return Run(keys[:, : len(members)], owners)
 
 
 def iterate_batches(dialogues: Iterable[pa.Array]) -> Iterator[pa.Array]:

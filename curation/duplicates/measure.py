@@ -23,8 +23,8 @@ from curation.duplicates.rows import Int64s
 from curation.duplicates.segment import Members
 from curation.duplicates.settings import DuplicateSettings
 
-_DEVIATIONS = 4.0
-"""A pair at the threshold is refused by its sketch with probability 3 in 100,000 (the normal tail at 4)."""
+_DEVIATIONS = 3.5
+"""A pair exactly at the threshold is refused by its sketch with probability 2 in 10,000 (the normal tail)."""
 _SKETCHES_PER_BLOCK = 1 << 16
 _LEAST_TURNS = 3
 

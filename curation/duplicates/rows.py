@@ -50,13 +50,6 @@ def spread(starts: Int64s, lengths: Int64s) -> Int64s:
     return np.repeat(starts - ends + lengths, lengths) + np.arange(total)
 
 
-def join_rows(parts: list[Rows]) -> Rows:
-    if len(parts) == 1:
-        return parts[0]
-    lengths = np.concatenate([np.zeros(0, np.int64), *(part.lengths for part in parts)])
-    return Rows(to_offsets(lengths), np.concatenate([np.zeros(0, np.int64), *(part.values for part in parts)]))
-
-
 def drop_repeated(values: npt.NDArray[Number]) -> npt.NDArray[Number]:
     """Sorted values, each once. On random numbers a sort and this take a third of the time of `np.unique`."""
     is_first = np.ones(len(values), np.bool_)

@@ -14,7 +14,7 @@ from curation.duplicates.bands import Bands
 from curation.duplicates.rows import Rows, UInt32s, iterate_blocks, locate, mix
 
 _SEED = 20_240_229
-_LONGEST_SKETCH = 128
+_LONGEST_SKETCH = 256
 
 
 @dataclass(frozen=True, slots=True)
