@@ -1,6 +1,7 @@
 """The plain prompt: the same request again and again, as datasets used to be made, to compare the diversity with.
 
-Each topic is asked for with its brief alone: no situation, no facets, no opening. The replies are kept in the ledger.
+Each topic is asked for with its brief alone: no situation, no facets, no opening. The replies are kept in the ledger,
+the dialogues in `RUN/baseline/`, where every later report finds them.
 """
 
 import asyncio
@@ -10,30 +11,31 @@ from datetime import UTC, datetime
 from functools import partial
 
 from curation.ask import Asker, Question, estimate_tokens
+from curation.source import BASELINE_FOLDER
 from datagen.console import err
 from datagen.errors import DamhwaError
 from datagen.pace import Pace
 from datagen.prompt import PromptWriter
 from datagen.provider import Call, open_provider
-from datagen.record import Dialogue
+from datagen.record import Dialogue, Message
 from datagen.scenario import Scenario
 from datagen.spec import Topic
 from datagen.start import OpenRun
+from datagen.store import write_shard
 from datagen.transcript import Transcript, parse_transcript
 
 
-def ask_baseline(run: OpenRun, count: int) -> list[Dialogue] | None:
-    """About `count` dialogues of plain prompts, spread over the topics by their quotas; None where none are wanted.
+def ask_baseline(run: OpenRun, count: int) -> None:
+    """Have about `count` dialogues of plain prompts, spread over the topics by their quotas.
 
-    A failure here costs the comparison, not the data set: it is told, and None is returned.
+    A failure here costs the comparison, not the data set: it is told, and nothing is raised.
     """
     if count <= 0:
-        return None
+        return
     try:
-        return asyncio.run(_ask(run, count))
+        write_shard(run.folder / BASELINE_FOLDER / "part-00001.parquet", asyncio.run(_ask(run, count)))
     except DamhwaError as exc:
         err.print(f"note: no comparison with a plain prompt: {exc.message}", markup=False)
-        return None
 
 
 async def _ask(run: OpenRun, count: int) -> list[Dialogue]:
@@ -53,9 +55,11 @@ async def _ask(run: OpenRun, count: int) -> list[Dialogue]:
         replies = await asker.ask(questions)
     finally:
         await asker.aclose()
-    pairs = zip(questions, scenarios, strict=True)
-    read = (_read(run, scenario, replies.get(question.keys[0])) for question, scenario in pairs)
-    return [dialogue for dialogue in read if dialogue is not None]
+    dialogues = []
+    for number, (question, scenario) in enumerate(zip(questions, scenarios, strict=True), 1):
+        if (messages := _read(run, replies.get(question.keys[0]))) is not None:
+            dialogues.append(_make_dialogue(run, scenario, number, messages))
+    return dialogues
 
 
 def _spread(topics: Sequence[Topic], count: int) -> list[Topic]:
@@ -71,18 +75,20 @@ def _make_scenario(run: OpenRun, topic: Topic) -> Scenario:
     return Scenario(topic.name, run.loaded.personas[0].id, topic.brief, (), None, middle)
 
 
-def _read(run: OpenRun, scenario: Scenario, reply: str | None) -> Dialogue | None:
+def _read(run: OpenRun, reply: str | None) -> tuple[Message, ...] | None:
     exchanges = run.loaded.spec.exchanges
     result = parse_transcript(reply or "", (exchanges.min, exchanges.max))
-    if not isinstance(result, Transcript):
-        return None
+    return result.messages if isinstance(result, Transcript) else None
+
+
+def _make_dialogue(run: OpenRun, scenario: Scenario, number: int, messages: tuple[Message, ...]) -> Dialogue:
     return Dialogue(
-        id="",
+        id=f"baseline-{number:06d}",
         dataset=run.loaded.spec.dataset,
         topic=scenario.topic,
         category="",
         persona=scenario.persona,
-        messages=result.messages,
+        messages=messages,
         scenario=scenario.to_json(),
         model=run.loaded.spec.provider.model,
         provider="",

@@ -62,7 +62,8 @@ def build(spec: str, folder: Path, options: BuildOptions) -> dict[str, Any]:
         count = options.baseline
         if count is None:
             count = BASELINE_OFFLINE if options.provider.offline else 0
-        return conclude(examination, baseline=ask_baseline(run, count))
+        ask_baseline(run, count)
+        return conclude(examination)
 
 
 @dataclass(slots=True)

@@ -4,7 +4,6 @@ open → examine (all decisions) → conclude (all files, as a whole or not at a
 """
 
 import shutil
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,6 @@ from curation.split_memory import extend_memory, write_memory
 from curation.summary import summarise, tell_warnings
 from curation.write import write_curated
 from datagen.errors import DataError, UsageError
-from datagen.record import Dialogue
 from datagen.run_folder import lock_run
 
 
@@ -81,9 +79,7 @@ def choose_settings(folder: Path, given: Path | None, beside: Path | None = None
     return settings
 
 
-def conclude(
-    examination: Examination, against: tuple[Path, ...] = (), baseline: Sequence[Dialogue] | None = None
-) -> dict[str, Any]:
+def conclude(examination: Examination, against: tuple[Path, ...] = ()) -> dict[str, Any]:
     """Write all that was decided, and return the summary.
 
     Raises DataError where rows of different splits are too similar: then everything stays as it was.
@@ -94,7 +90,7 @@ def conclude(
     memory = extend_memory(examination.remembered, examination.rows.ids, settlement.split)
     write_memory(work.folder / MEMORY_FILE, memory)
     with replace_folder(work.folder / "curated") as folder:
-        counts = write_curated(examination, folder, baseline)
+        counts = write_curated(examination, folder)
     summary = summarise(examination, counts, contamination)
     tell_warnings(examination, contamination)
     return summary

@@ -22,6 +22,8 @@ from datagen.spec import Persona
 from datagen.store import SCHEMA
 
 BATCH_ROWS = 500
+BASELINE_FOLDER = "baseline"
+"""In a run: dialogues of a plain prompt, to compare with; no part of the data set."""
 _SUFFIXES = (".parquet", ".jsonl", ".json")
 _OURS = ("curated", ".curation")
 

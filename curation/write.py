@@ -17,16 +17,18 @@ from curation.report.card import render_card
 from curation.report.input import Bands, Leakage, Pair, ReportInput
 from curation.report.page import render_report
 from curation.settlement import Status
+from curation.source import BASELINE_FOLDER
 from curation.tables import list_clusters, list_decisions, list_semantic
 from datagen.ledger import Ledger
 from datagen.record import Dialogue
+from datagen.store import read_dialogues
 
 PAIRS_SHOWN = 40
 _VERSIONS = ("damhwa", "kiwipiepy", "rensa", "pyarrow", "scikit-learn")
 
 
-def write_curated(examination: Examination, folder: Path, baseline: Sequence[Dialogue] | None) -> dict[str, int]:
-    """Write everything, and return split → number of dialogues. `baseline`: of a plain prompt, for the report."""
+def write_curated(examination: Examination, folder: Path) -> dict[str, int]:
+    """Write everything, and return split → number of dialogues."""
     rows, settlement = examination.rows, examination.settlement
     published = settlement.split.copy()
     published[settlement.status != Status.ACCEPTED] = -1
@@ -41,7 +43,7 @@ def write_curated(examination: Examination, folder: Path, baseline: Sequence[Dia
         tables["semantic"] = list_semantic(examination, examination.similar.semantic)
     for name, table in tables.items():
         pq.write_table(table, folder / f"{name}.parquet", compression="zstd")
-    report = build_report(_gather(examination, tables, baseline))
+    report = build_report(_gather(examination, tables))
     text = json.dumps(report, ensure_ascii=False, indent=1)
     (folder / "report.json").write_text(text, encoding="utf-8")
     (folder / "report.html").write_text(render_report(report), encoding="utf-8")
@@ -49,9 +51,7 @@ def write_curated(examination: Examination, folder: Path, baseline: Sequence[Dia
     return counts
 
 
-def _gather(
-    examination: Examination, tables: Mapping[str, pa.Table], baseline: Sequence[Dialogue] | None
-) -> ReportInput:
+def _gather(examination: Examination, tables: Mapping[str, pa.Table]) -> ReportInput:
     work, rows = examination.work, examination.rows
     number = {id_: row for row, id_ in enumerate(rows.ids) if rows.is_readable[row]}
 
@@ -72,7 +72,7 @@ def _gather(
         bands=_describe_bands(examination),
         rejected=rejected,
         drafts=drafts,
-        baseline=baseline,
+        baseline=list(read_dialogues(work.folder / BASELINE_FOLDER)) or None,
         settings_text=work.settings.to_yaml(),
         created_at=datetime.now(UTC),
         versions={name: version(name) for name in _VERSIONS},

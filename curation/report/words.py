@@ -178,10 +178,10 @@ WORDS: dict[str, Words] = {
     ),
     "diversity_alone": (
         "대화 {n}건을 뽑아 서로 얼마나 다른지 여러 지표로 잽니다. 같은 지시문 하나를 되풀이해 만든 대화와 견주려면 "
-        "그 폴더를 <code>--baseline</code>으로 주세요. 모두 글의 양에 따라 달라지는 값이어서, "
+        "<code>damhwa build … --baseline 100</code>으로 함께 만드세요. 모두 글의 양에 따라 달라지는 값이어서, "
         "양이 다른 데이터의 숫자와 그대로 견줄 수는 없습니다.",
         "How unlike each other {n} sampled dialogues are, by several measures. To compare with one prompt asked "
-        "again and again, give the folder of such dialogues with <code>--baseline</code>. All measures depend on the "
+        "again and again, have such dialogues made with <code>damhwa build … --baseline 100</code>. All measures depend on the "
         "amount of text, so they do not compare with another report’s as they stand.",
     ),
     "measure": ("지표", "Measure"),
