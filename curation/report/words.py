@@ -181,8 +181,8 @@ WORDS: dict[str, Words] = {
         "<code>damhwa build … --baseline 100</code>으로 함께 만드세요. 모두 글의 양에 따라 달라지는 값이어서, "
         "양이 다른 데이터의 숫자와 그대로 견줄 수는 없습니다.",
         "How unlike each other {n} sampled dialogues are, by several measures. To compare with one prompt asked "
-        "again and again, have such dialogues made with <code>damhwa build … --baseline 100</code>. All measures depend on the "
-        "amount of text, so they do not compare with another report’s as they stand.",
+        "again and again, have such dialogues made with <code>damhwa build … --baseline 100</code>. All measures "
+        "depend on the amount of text, so they do not compare with another report’s as they stand.",
     ),
     "measure": ("지표", "Measure"),
     "this": ("이 데이터", "This data"),
