@@ -1,7 +1,6 @@
 """How well and how fast the speech level of a sentence is told: `python -m benchmarks.speech_level [SET …]`.
 
-The sets are the labelled sentences of `tests/curation/speech` (`dev`, `spellings`, `held_out`, `held_out_2`; all by
-default). Coverage: of the sentences that have a level, the share that is given one. Accuracy: of those, the share that
+The sets are the labelled sentences of `tests/curation/speech`, all by default. Coverage: of the sentences that have a level, the share that is given one. Accuracy: of those, the share that
 is given the right one. False: of the sentences that carry none, the share that is given one nevertheless.
 """
 
@@ -16,7 +15,7 @@ from curation.speech.level import SentenceLevel, judge_sentences
 from curation.speech.morphology import judge_by_morphology, load_kiwi
 
 LABELS = Path(__file__).parent.parent / "tests" / "curation" / "speech"
-SETS = ("dev", "spellings", "held_out", "held_out_2")
+SETS = ("dev", "spellings", "held_out", "held_out_2", "held_out_3")
 
 _LEANING = 0.85
 """Where a text has several sentences, its level is the last one's that is told with more confidence than this."""

@@ -108,15 +108,27 @@ class EndingTable:
         if not core:
             return self._whole.get(sentence.strip(_MARKS), NOTHING)
         is_question = "?" in sentence[len(core) :] or "？" in sentence[len(core) :]
-        if len(core) < 16 and (whole := self._whole.get(core.lstrip(_FILLER))) is not None:
+        if len(core) < 16 and (whole := self._find_whole(core.lstrip(_FILLER), is_question)) is not None:
             return whole
-        if core[-1] in "야아" and (called := _CALL.search(core, max(0, len(core) - 9))) is not None:
-            core = core[: called.start() + 1]
         found = self._find(core, is_question)
+        if core[-1] in "야아":
+            found = self._hear_call(core, found)
         if found.level is None:
             return self._look_again(core, found, is_question)
         if found.confidence <= _LEANING and ("…" in sentence[len(core) :] or ".." in sentence[len(core) :]):
             return NOTHING
+        return found
+
+    def _find_whole(self, words: str, is_question: bool) -> Ending | None:
+        return (self._whole.get(words + "?") if is_question else None) or self._whole.get(words)
+
+    def _hear_call(self, core: str, found: Ending) -> Ending:
+        """고마워요, 민수야 is polite; 민수야 by itself may be a call or a predicate."""
+        called = _CALL.search(core, max(0, len(core) - 9))
+        if called is not None and (before := self._find(core[: called.start() + 1], False)).level == "jondaetmal":
+            return before
+        if " " not in core and found.level is not None and core[-2:] not in self._endings:
+            return replace(found, confidence=min(found.confidence, 0.9))
         return found
 
     def closes(self, piece: str) -> bool:

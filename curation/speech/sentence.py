@@ -25,11 +25,9 @@ _ASIDE = re.compile(r"\([^()\n]*\)")
 
 def mask_quotes(speech: str) -> str:
     """`speech` with quoted speech replaced by placeholders and bracketed asides by spaces, character by character."""
-    if "(" in speech:
-        speech = _ASIDE.sub(lambda found: " " * len(found[0]), speech)
-    if not _QUOTE_MARK.search(speech):
-        return speech
-    masked = _QUOTE.sub(lambda found: PLACEHOLDER * len(found[0]), speech)
+    masked = _ASIDE.sub(lambda found: " " * len(found[0]), speech) if "(" in speech else speech
+    if _QUOTE_MARK.search(masked):
+        masked = _QUOTE.sub(lambda found: PLACEHOLDER * len(found[0]), masked)
     return masked if masked == speech or _HANGUL.search(masked) else speech
 
 
