@@ -1,7 +1,8 @@
 """How well and how fast the speech level of a sentence is told: `python -m benchmarks.speech_level [SET …]`.
 
-The sets are the labelled sentences of `tests/curation/speech`, all by default. Coverage: of the sentences that have a level, the share that is given one. Accuracy: of those, the share that
-is given the right one. False: of the sentences that carry none, the share that is given one nevertheless.
+The sets are the labelled sentences of `tests/curation/speech`, all by default. Coverage: of the sentences that have a
+level, the share that is given one. Accuracy: of those, the share that is given the right one. False: of the sentences
+that carry none, the share that is given one nevertheless.
 """
 
 import sys
