@@ -50,6 +50,8 @@ class Desk:
     tell: Callable[[int], None] = lambda _: None
     is_closed: bool = False
     """Nothing more is asked; what was answered before is still told."""
+    has_real: bool = True
+    """Some dialogues are not the simulator's. Where all are and no endpoint is known, what it said of them stands."""
     _budgets: dict[str, Budget] = field(default_factory=dict)
     _paces: dict[str, Pace] = field(default_factory=dict)
 
@@ -75,7 +77,8 @@ class Desk:
         """
         from curation.ask import Asker
 
-        if self.simulator is not None:
+        is_left_alone = self.simulator is None and not self.has_real and not _has_access(errand)
+        if self.simulator is not None or is_left_alone:
             settings = errand.settings.model_copy(update={"model": SIMULATOR_MODEL, "budget_usd": None})
             errand = replace(errand, settings=settings)
         prices = self.prices or load_prices(self.folder / LEDGER_FILE)
@@ -84,7 +87,7 @@ class Desk:
         def connect() -> "Provider":
             return self._connect(errand)
 
-        reach = None if self.is_closed else connect
+        reach = None if self.is_closed or is_left_alone else connect
         asker = Asker(errand.block, errand.settings, reach, ledger, budget, prices, errand.read, self.tell)
         try:
             yield asker
@@ -110,6 +113,14 @@ class Desk:
             budget = Budget(settings.budget_usd, settings.budget_tokens, price, errand.completion_tokens)
             self._budgets[errand.block] = budget
         return self._budgets[errand.block]
+
+
+def _has_access(errand: Errand) -> bool:
+    try:
+        find_access(errand.settings, ProviderOptions())
+    except UsageError:
+        return bool(errand.settings.base_url)
+    return True
 
 
 def _find_access(errand: Errand) -> Access:

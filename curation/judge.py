@@ -152,11 +152,15 @@ def describe_judgements(found: Judgements) -> Mapping[str, object]:
         figures["mean score"] = {name: fmean(each.score(name) for each in found.first) for name in DIMENSIONS}
         figures["disagreements with filters"] = found.disagreements
     figures["judged twice"] = len(found.twice)
-    for name in DIMENSIONS if found.twice else ():
-        apart = [abs(one.score(name) - two.score(name)) for one, two in found.twice]
-        figures[f"twice: {name}"] = {
-            "equal": sum(each == 0 for each in apart) / len(apart),
-            "within one point": sum(each <= 1 for each in apart) / len(apart),
-            "mean difference": fmean(apart),
-        }
+    if found.twice:
+        figures["consistency"] = {name: _describe_wavering(found.twice, name) for name in DIMENSIONS}
     return figures
+
+
+def _describe_wavering(twice: Sequence[tuple[Scores, Scores]], name: str) -> Mapping[str, float]:
+    apart = [abs(one.score(name) - two.score(name)) for one, two in twice]
+    return {
+        "equal": sum(each == 0 for each in apart) / len(apart),
+        "within one point": sum(each <= 1 for each in apart) / len(apart),
+        "mean difference": fmean(apart),
+    }

@@ -20,6 +20,7 @@ from curation.finding import Finding
 from curation.material import Material
 from curation.semantic import SemanticPairs, SemanticSettings
 from curation.settings import CurationSettings
+from datagen.endpoint_options import SIMULATOR_MODEL
 from datagen.ledger import Ledger
 
 if TYPE_CHECKING:  # openai takes a second to import
@@ -47,6 +48,7 @@ def gather_opinions(desk: Desk, settings: CurationSettings, material: Material) 
     """
     if not settings.asks_models:
         return Opinions(np.full(len(material.rows), np.nan))
+    desk.has_real = any(provider != SIMULATOR_MODEL for provider in material.rows.column("provider"))
     with desk.open_ledger() as ledger:
         return asyncio.run(_gather(desk, ledger, settings, material))
 

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -109,8 +109,9 @@ def test_a_share_is_judged_twice_for_the_report(tmp_path: Path, server: OpinionS
     assert opinions.scores.tolist() == [4.5] * len(TALKS)
     assert opinions.judge is not None
     assert opinions.judge["judged twice"] == len(TALKS)
-    assert opinions.judge["twice: topic"] == {"equal": 0.0, "within one point": 0.0, "mean difference": 2.0}
-    assert opinions.judge["twice: persona"] == {"equal": 1.0, "within one point": 1.0, "mean difference": 0.0}
+    consistency = cast(dict[str, object], opinions.judge["consistency"])
+    assert consistency["topic"] == {"equal": 0.0, "within one point": 0.0, "mean difference": 2.0}
+    assert consistency["persona"] == {"equal": 1.0, "within one point": 1.0, "mean difference": 0.0}
 
 
 def test_a_reply_out_of_form_is_asked_for_once_more(tmp_path: Path, server: OpinionServer, url: str) -> None:
@@ -303,7 +304,9 @@ semantic: {provider: {model: text-embedding-3-small}, threshold: 0.97}
 """
 
 
-def test_an_offline_build_asks_its_simulator_and_meets_every_quota(spec: Path, tmp_path: Path) -> None:
+def test_an_offline_build_asks_its_simulator_and_meets_every_quota(
+    spec: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (spec.parent / "curation.yaml").write_text(BLOCKS, encoding="utf-8")
     run = tmp_path / "run"
     summary = build(str(spec), run, BuildOptions(ProviderOptions(offline=True), baseline=0))
@@ -318,6 +321,14 @@ def test_an_offline_build_asks_its_simulator_and_meets_every_quota(spec: Path, t
     report = json.loads((run / "curated" / "report.json").read_text(encoding="utf-8"))
     assert {"name": "judged", "value": str(summary["dialogues"])} in report["judge"]
     assert (run / "curated" / "semantic.parquet").is_file()
+    page = (run / "curated" / "report.html").read_text(encoding="utf-8")
+    assert "두 번 심사한 대화" in page
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
+    again = curate(CurateRequest(run))  # no simulator runs now: what it said is in the ledger
+    assert again["accepted"] == 20
+    kept = json.loads((run / "curated" / "report.json").read_text(encoding="utf-8"))
+    assert kept["judge"] == report["judge"]
 
 
 def test_a_build_whose_judge_runs_out_of_money_curates_what_there_is(
