@@ -16,7 +16,7 @@ from curation.speech.level import SentenceLevel, judge_sentences
 from curation.speech.morphology import judge_by_morphology, load_kiwi
 
 LABELS = Path(__file__).parent.parent / "tests" / "curation" / "speech"
-SETS = ("dev", "spellings", "held_out", "held_out_2", "held_out_3")
+SETS = ("dev", "spellings", "held_out", "held_out_2", "held_out_3", "held_out_4")
 
 _LEANING = 0.85
 """Where a text has several sentences, its level is the last one's that is told with more confidence than this."""

@@ -179,7 +179,12 @@ class EndingTable:
         if space <= 0:
             return None
         word = core[space + 1 :]
-        if word in self._tails or word.endswith(("님", "씨")) or not any(_FIRST <= each <= _LAST for each in word):
+        if (
+            word in self._tails
+            or word.endswith(("님", "씨"))
+            or word.startswith("#")
+            or not any(_FIRST <= each <= _LAST for each in word)
+        ):
             return core[:space].rstrip(_FILLER) or None
         return None
 

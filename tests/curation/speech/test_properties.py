@@ -96,6 +96,7 @@ def test_the_table_is_read_once() -> None:
         ("held_out", 0.995, 0.98),
         ("held_out_2", 0.995, 0.98),
         ("held_out_3", 0.995, 0.99),
+        ("held_out_4", 0.995, 0.99),
     ],
 )
 def test_labelled_sentences_are_told(name: str, least_right: float, least_decided: float) -> None:
