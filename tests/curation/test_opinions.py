@@ -84,6 +84,17 @@ def test_the_same_dialogue_in_two_rows_is_asked_about_once(tmp_path: Path, serve
     assert opinions.scores.tolist() == [4.5] * 3
 
 
+def test_nothing_is_asked_about_rows_that_cannot_be_read(tmp_path: Path, server: OpinionServer, url: str) -> None:
+    folder = write_talks(tmp_path / "talks", TALKS[:2])
+    lines = (folder / "talks.jsonl").read_text(encoding="utf-8")
+    repeated = lines.replace("한 달", "두 달").splitlines()[0]
+    (folder / "talks.jsonl").write_text(lines + repeated + '\n{"messages": []}\n', encoding="utf-8")
+    (tmp_path / "curation.yaml").write_text(json.dumps(judge_at(url)), encoding="utf-8")
+    summary = curate(CurateRequest(folder, tmp_path / "out", settings=tmp_path / "curation.yaml"))
+    assert (summary["dialogues"], summary["unreadable"]) == (2, 2)
+    assert server.counts["completions"] == 2
+
+
 def test_another_model_or_rubric_is_asked_anew(tmp_path: Path, server: OpinionServer, url: str) -> None:
     gather(tmp_path, judge_at(url))
     gather(tmp_path, judge_at(url, model="gpt-4o-mini"))
