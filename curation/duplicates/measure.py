@@ -26,7 +26,8 @@ from curation.duplicates.settings import DuplicateSettings
 _DEVIATIONS = 3.5
 """A pair exactly at the threshold is refused by its sketch with probability 2 in 10,000 (the normal tail)."""
 _SKETCHES_PER_BLOCK = 1 << 16
-_LEAST_TURNS = 3
+LEAST_TURNS = 3
+"""Two of two turns alike is a question and its usual answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +49,11 @@ class GramMeasure:
         jaccard, containment = compare_grams(self.members, left, right)
         is_pair = jaccard >= threshold
         left, right, jaccard, containment = left[is_pair], right[is_pair], jaccard[is_pair], containment[is_pair]
-        containment[containment < self.settings.containment] = 0
-        is_loose = np.flatnonzero((jaccard < self.settings.threshold) & (containment == 0))
-        containment[is_loose] = measure_turns(self.members, left[is_loose], right[is_loose], self.settings)
+        is_loose = jaccard < self.settings.threshold
+        containment[is_loose] = measure_containment(
+            self.members, left[is_loose], right[is_loose], containment[is_loose], self.settings
+        )
+        containment[~is_loose] = 0
         return Measured(pack(left, right), jaccard, containment)
 
 
@@ -63,10 +66,8 @@ class TurnMeasure:
 
     def find(self, left: Int64s, right: Int64s) -> Measured:
         """Those of the candidates that are pairs; ascending and unique if the candidates are."""
-        jaccard, containment = compare_grams(self.members, left, right)
-        containment[containment < self.settings.containment] = 0
-        is_open = np.flatnonzero(containment == 0)
-        containment[is_open] = measure_turns(self.members, left[is_open], right[is_open], self.settings)
+        jaccard, of_grams = compare_grams(self.members, left, right)
+        containment = measure_containment(self.members, left, right, of_grams, self.settings)
         return Measured(pack(left, right), jaccard, containment).select(containment > 0)
 
 
@@ -81,27 +82,43 @@ def compare_grams(members: Members, left: Int64s, right: Int64s) -> tuple[Float6
     return to_jaccard(shared, a, b), to_containment(shared, a, b)
 
 
-def measure_turns(members: Members, left: Int64s, right: Int64s, settings: DuplicateSettings) -> Float64s:
-    """The share of the smaller dialogue's long turns that the larger contains; 0 below `turn_containment`.
+def measure_containment(
+    members: Members, left: Int64s, right: Int64s, of_grams: Float64s, settings: DuplicateSettings
+) -> Float64s:
+    """How far the smaller dialogue of each pair lies in the larger; 0 where that is below its limit.
 
-    A turn is long by the grams that do not stand in a turn before it.
+    Cut short: nearly all of its grams do (`of_grams`) and something of every turn. A turn or two replaced: most of its
+    long turns do. Of two equally large ones either may be the smaller.
     """
     sizes = members.gram_counts
-    is_left_smaller = np.where(
-        sizes[left] == sizes[right], members.priorities[left] <= members.priorities[right], sizes[left] < sizes[right]
-    )
-    small, large = np.where(is_left_smaller, left, right), np.where(is_left_smaller, right, left)
-    containment = np.zeros(len(left))
-    least = max(1, settings.turn_length - settings.n + 1)
-    for block in iterate_pair_blocks((sizes[left] + sizes[right]) * 4):
+    is_swapped = sizes[left] > sizes[right]
+    small, large = np.where(is_swapped, right, left), np.where(is_swapped, left, right)
+    containment = _contain(members, small, large, of_grams, settings)
+    equal = np.flatnonzero(sizes[left] == sizes[right])
+    other_way = _contain(members, large[equal], small[equal], of_grams[equal], settings)
+    containment[equal] = np.maximum(containment[equal], other_way)
+    return containment
+
+
+def _contain(
+    members: Members, small: Int64s, large: Int64s, of_grams: Float64s, settings: DuplicateSettings
+) -> Float64s:
+    """A turn is as long as it has grams that do not stand in a turn before it."""
+    containment = np.zeros(len(small))
+    sizes = members.gram_counts
+    for block in iterate_pair_blocks((sizes[small] + sizes[large]) * 4):
         grams = members.take_grams(small[block])
         turns = int(grams.turns.max(initial=0)) + 1
         own = count_by_turn(grams.sets.lengths, grams.turns, turns)
-        shared = count_shared_by_turn(grams, members.take_grams(large[block]).sets, turns)
-        is_long = own >= least
-        contained = (is_long & (shared >= settings.turn_overlap * own)).sum(axis=1)
-        share = contained / np.maximum(is_long.sum(axis=1), 1)
-        containment[block] = np.where((contained >= _LEAST_TURNS) & (share >= settings.turn_containment), share, 0)
+        is_contained = count_shared_by_turn(grams, members.take_grams(large[block]).sets, turns) >= (
+            settings.turn_overlap * own
+        )
+        is_cut = (of_grams[block] >= settings.containment) & is_contained.all(axis=1)
+        is_long = own >= max(1, settings.turn_length - settings.n + 1)
+        count = (is_long & is_contained).sum(axis=1)
+        share = count / np.maximum(is_long.sum(axis=1), 1)
+        is_most = (count >= LEAST_TURNS) & (share >= settings.turn_containment)
+        containment[block] = np.where(is_cut, of_grams[block], np.where(is_most, share, 0))
     return containment
 
 

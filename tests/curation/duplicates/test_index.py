@@ -194,3 +194,15 @@ def test_a_failed_addition_leaves_the_index_as_it_was() -> None:
         index.add(fail())  # type: ignore[arg-type]
     index.add([to_array(folded[20:])])
     assert list_pairs(index.pairs(0.4)) == list_pairs(make_index(folded).pairs(0.4))
+
+
+def test_one_question_with_two_short_answers_is_no_duplicate() -> None:
+    question = "오늘 회식에서 노래 시키면 어떻게 빠져나오지?"
+    long = [
+        question,
+        "도망쳐ㅋㅋ",
+        "진심으로 묻는 거야ㅠㅠ 나 노래 진짜 못해",
+        "*웃음을 참으며* 그럼 박자만 맞추는 담당을 해!",
+    ]
+    folded = fold_all([[question, "불러!"], long])
+    assert len(make_index(folded).pairs()) == 0
