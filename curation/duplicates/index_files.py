@@ -24,7 +24,7 @@ from curation.duplicates.settings import DuplicateSettings
 from datagen.errors import DataError
 from datagen.store import replace_durably
 
-VERSION = 1
+VERSION = 2
 """Raised with every change of what the arrays mean."""
 MANIFEST = "manifest.json"
 _MAPPED_FROM_BYTES = 1 << 20
