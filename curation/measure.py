@@ -10,7 +10,7 @@ import json
 import multiprocessing
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
@@ -22,13 +22,14 @@ import pyarrow.parquet as pq
 
 from curation.filter import FilterSettings
 from curation.filters import FILTERS
-from curation.normal_form import fold
+from curation.finding import Observation
+from curation.normal_form import fold_all
 from curation.row import BadRowError, read_dialogue
 from curation.source import RawBatch, Source, Unreadable, list_rows, read_batches
 from curation.subject import PersonaSheet, Subject
 from datagen.errors import DataError
 from datagen.record import Dialogue, clean_text
-from datagen.store import SCHEMA, replace_durably, to_row
+from datagen.store import SCHEMA, replace_durably, to_columns
 
 FORMAT = 1
 """Raised when the measured files change in form, or when rows are read differently."""
@@ -152,7 +153,8 @@ def _run_in_order(
 
 def measure_batch(batch: RawBatch, ruler: Ruler) -> tuple[pa.Table, list[Unreadable]]:
     """The readable rows of a batch with what the filters observed, and the rows that are set aside."""
-    rows: list[dict[str, Any]] = []
+    dialogues: list[Dialogue] = []
+    places: list[str] = []
     unreadable: list[Unreadable] = []
     stem = Path(batch.file).stem
     for number, values in list_rows(batch):
@@ -162,43 +164,52 @@ def measure_batch(batch: RawBatch, ruler: Ruler) -> tuple[pa.Table, list[Unreada
             unreadable.append(values)
             continue
         try:
-            dialogue = read_dialogue(values, f"{stem}-{number:06d}", ruler.dataset, ruler.only_persona)
+            dialogues.append(read_dialogue(values, f"{stem}-{number:06d}", ruler.dataset, ruler.only_persona))
+            places.append(f"{batch.file}:{number}")
         except BadRowError as exc:
             raw = clean_text(json.dumps(values, ensure_ascii=False, default=str)[:500])
             unreadable.append(Unreadable(batch.file, number, str(exc), raw))
-            continue
-        rows.append(_measure(dialogue, ruler, f"{batch.file}:{number}"))
-    return pa.Table.from_pylist(rows, schema=MEASURED), unreadable
+    return _measure(dialogues, places, ruler), unreadable
 
 
-def _measure(dialogue: Dialogue, ruler: Ruler, place: str) -> dict[str, Any]:
-    persona = ruler.personas.get(dialogue.persona)
-    subject = Subject.of(dialogue.messages, persona, dialogue.id, dialogue.topic)
-    return {
-        **to_row(dialogue),
-        "folded": [fold(message.content) for message in dialogue.messages],
-        "characters": sum(len(message.content) for message in dialogue.messages),
-        "observations": list(observe(subject, ruler.settings)),
-        "place": place,
+def _measure(dialogues: list[Dialogue], places: list[str], ruler: Ruler) -> pa.Table:
+    texts = [[message.content for message in dialogue.messages] for dialogue in dialogues]
+    subjects = [Subject.of(each.messages, ruler.personas.get(each.persona), each.id, each.topic) for each in dialogues]
+    beside = {
+        "folded": [fold_all(each) for each in texts],
+        "characters": [sum(map(len, each)) for each in texts],
+        "observations": observe(subjects, ruler.settings),
+        "place": places,
     }
+    columns = to_columns(dialogues)
+    columns += [pa.array(values, MEASURED.field(name).type) for name, values in beside.items()]
+    return pa.table(columns, schema=MEASURED)
 
 
-def observe(subject: Subject, settings: dict[str, FilterSettings]) -> Iterator[dict[str, Any]]:
-    """What all enabled filters see in a dialogue, in the form in which it is kept."""
+def observe(subjects: Sequence[Subject], settings: Mapping[str, FilterSettings]) -> list[list[dict[str, Any]]]:
+    """What all enabled filters see in each dialogue, in the form in which it is kept.
+
+    Filter by filter, not dialogue by dialogue: with the same code over and over a processor takes a fifth less time.
+    """
+    seen: list[list[dict[str, Any]]] = [[] for _ in subjects]
     for each in FILTERS:
         own = settings[each.code]
-        if not own.enabled:
-            continue
-        for seen in each.measure(subject, own):
-            yield {
-                "code": each.code,
-                "rule": seen.rule,
-                "message": seen.message,
-                "start": seen.start,
-                "end": seen.end,
-                "evidence": seen.evidence,
-                "score": float(seen.score),
-            }
+        if own.enabled:
+            for subject, observations in zip(subjects, seen, strict=True):
+                observations += [_to_row(each.code, observation) for observation in each.measure(subject, own)]
+    return seen
+
+
+def _to_row(code: str, seen: Observation) -> dict[str, Any]:
+    return {
+        "code": code,
+        "rule": seen.rule,
+        "message": seen.message,
+        "start": seen.start,
+        "end": seen.end,
+        "evidence": seen.evidence,
+        "score": float(seen.score),
+    }
 
 
 def _measure_file(path: Path, root: Path, target: Path, run: Runner, tell: Callable[[int], None]) -> None:

@@ -5,9 +5,7 @@ directions blanked out by spaces, so that a span found in it is the same span of
 """
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Literal
 
 from datagen.record import Message, Role
@@ -36,30 +34,33 @@ class Span:
     end: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Utterance:
     """One message. `index` counts from 0 over the whole dialogue."""
 
     index: int
     role: Role
     text: str
+    speech: str
+    """The text with directions blanked out: of the same length, so that spans stay true."""
 
-    @cached_property
+    @classmethod
+    def of(cls, text: str, role: Role = "assistant", index: int = 0) -> "Utterance":
+        return cls(index, role, text, blank_directions(text))
+
+    @property
     def directions(self) -> tuple[Span, ...]:
         """The stage directions, asterisks included."""
         if "*" not in self.text:
             return ()
         return tuple(Span(*found.span()) for found in _DIRECTION.finditer(self.text))
 
-    @cached_property
-    def speech(self) -> str:
-        """The text with directions blanked out: of the same length, so that spans stay true."""
-        if "*" not in self.text:
-            return self.text
-        return _DIRECTION.sub(lambda found: " " * len(found[0]), self.text)
+
+def blank_directions(text: str) -> str:
+    return _DIRECTION.sub(lambda found: " " * len(found[0]), text) if "*" in text else text
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Subject:
     """One dialogue under judgement. `persona` None: nothing is known of who answers."""
 
@@ -67,18 +68,14 @@ class Subject:
     topic: str
     persona: PersonaSheet | None
     utterances: tuple[Utterance, ...]
+    persona_utterances: tuple[Utterance, ...]
+    whole: str
+    """All utterances, a line break between them: what is nowhere in it need not be looked for in each."""
 
     @classmethod
     def of(
         cls, messages: tuple[Message, ...], persona: PersonaSheet | None, id_: str = "", topic: str = ""
     ) -> "Subject":
-        utterances = tuple(Utterance(index, each.role, each.content) for index, each in enumerate(messages))
-        return cls(id_, topic, persona, utterances)
-
-    @property
-    def persona_utterances(self) -> Iterator[Utterance]:
-        return (each for each in self.utterances if each.role == "assistant")
-
-    @property
-    def user_utterances(self) -> Iterator[Utterance]:
-        return (each for each in self.utterances if each.role == "user")
+        utterances = tuple([Utterance.of(each.content, each.role, index) for index, each in enumerate(messages)])
+        answers = tuple([each for each in utterances if each.role == "assistant"])
+        return cls(id_, topic, persona, utterances, answers, "\n".join([each.text for each in utterances]))

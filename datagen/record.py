@@ -60,6 +60,9 @@ def clean_text(text: str) -> str:
 
     Lone surrogates, which UTF-8 cannot hold, become U+FFFD. The function is idempotent.
     """
+    # Nothing that is taken out is printable, and hardly any text has anything of it.
+    if text.replace("\n", "").isprintable():
+        return unicodedata.normalize("NFC", text)
     text = _LINE_BREAK.sub("\n", text)
     text = _INVISIBLE.sub("", text)
     text = _CONTROL.sub("", text)

@@ -1,7 +1,7 @@
 """Dialogues in Parquet: the schema, shards that are whole or absent, and reading them back."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -54,8 +54,8 @@ def write_shard(path: Path, dialogues: Iterable[Dialogue]) -> int:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with pq.ParquetWriter(temporary, SCHEMA, compression="zstd") as writer:
-            while group := [to_row(dialogue) for dialogue in islice(rows, ROWS_PER_GROUP)]:
-                writer.write_table(pa.Table.from_pylist(group, schema=SCHEMA), row_group_size=ROWS_PER_GROUP)
+            while group := list(islice(rows, ROWS_PER_GROUP)):
+                writer.write_table(pa.table(to_columns(group), schema=SCHEMA), row_group_size=ROWS_PER_GROUP)
                 count += len(group)
         replace_durably(temporary, path)
     except OSError as exc:
@@ -100,11 +100,15 @@ def _check_schema(path: Path, schema: pa.Schema) -> None:
         )
 
 
-def to_row(dialogue: Dialogue) -> dict[str, object]:
-    """A dialogue as `SCHEMA` holds it."""
-    row: dict[str, object] = {name: getattr(dialogue, name) for name in SCHEMA.names if name != "messages"}
-    row["messages"] = [{"role": message.role, "content": message.content} for message in dialogue.messages]
-    return row
+def to_columns(dialogues: Sequence[Dialogue]) -> list[pa.Array]:
+    """Dialogues as the columns of `SCHEMA`, in its order."""
+    return [pa.array(_list_values(dialogues, field.name), field.type) for field in SCHEMA]
+
+
+def _list_values(dialogues: Sequence[Dialogue], name: str) -> list[object]:
+    if name == "messages":
+        return [[{"role": each.role, "content": each.content} for each in row.messages] for row in dialogues]
+    return [getattr(row, name) for row in dialogues]
 
 
 def from_row(row: dict[str, object]) -> Dialogue:

@@ -54,11 +54,10 @@ _PHRASES = _group_by_key(read_words("assistant-tell", Words).phrases)
 
 
 def measure(subject: Subject, _: Settings) -> Iterator[Observation]:
-    utterances = list(subject.persona_utterances)
-    whole = "\n".join([each.text for each in utterances])
+    whole = subject.whole
     phrases = [phrase for key in _PHRASES if key in whole for phrase in _PHRASES[key]]
     if phrases:
-        for utterance in utterances:
+        for utterance in subject.persona_utterances:
             yield from _observe(utterance, phrases)
 
 

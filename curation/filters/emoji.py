@@ -67,7 +67,7 @@ _ANY = re.compile("[\u20e3\u231a-\u2b55\ufe0f\U0001f000-\U0001faff]")
 
 
 def measure(subject: Subject, _: Settings) -> Iterator[Observation]:
-    if _ANY.search("\n".join([each.text for each in subject.utterances])) is None:
+    if _ANY.search(subject.whole) is None:
         return
     for utterance in subject.utterances:
         for rule, pattern, kind in (

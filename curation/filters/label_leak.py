@@ -76,7 +76,7 @@ def _compile_speakers(name: str) -> re.Pattern[str]:
 
 
 def measure(subject: Subject, _: Settings) -> Iterator[Observation]:
-    whole = "\n".join([each.text for each in subject.utterances])
+    whole = subject.whole
     if not any(map(whole.__contains__, _MARKS)):
         return
     speakers = _compile_speakers(subject.persona.name.strip() if subject.persona else "")

@@ -84,7 +84,7 @@ def measure(subject: Subject, _: Settings) -> Iterator[Observation]:
     if persona is None or not persona.name.strip():
         return
     talk = _Talk(subject, persona)
-    whole = "\n".join([each.text for each in subject.utterances])
+    whole = subject.whole
     has_calls = _may_have_calls(whole, talk)
     has_claims = "이름은" in whole or any(map(_is_known, _CLAIMED.findall(whole)))
     has_directions = any(map(_GIVEN.__contains__, _IN_DIRECTION.findall("\n".join(whole.split("*")[1::2]))))

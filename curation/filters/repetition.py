@@ -9,7 +9,7 @@ Cheap questions first (splitting, sets): nearly every dialogue is done with them
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from curation.filter import Filter, FilterSettings
@@ -68,7 +68,7 @@ def measure(subject: Subject, _: Settings) -> Iterator[Observation]:
         # Two words as they stand, punctuation and all, call for the comparison proper.
         if answer.role == "assistant" != asked.role and len(asked_words) >= 4 and len(asked_words & answer_words) >= 2:
             yield from _measure_echo(asked, answer)
-    persona = list(subject.persona_utterances)
+    persona = subject.persona_utterances
     said = [word for each in persona for word in tokens[each.index]]
     says_again = len(set(zip(said, said[1:], said[2:], strict=False))) < len(said) - 2
     if says_again or _has_repeats(_split("\n".join(each.speech for each in persona))):
@@ -112,7 +112,7 @@ def _measure_echo(asked: Utterance, answer: Utterance) -> Iterator[Observation]:
         yield Observation("handed_back", contained, evidence, answer.index, 0, len(answer.text))
 
 
-def _measure_lines(persona: list[Utterance]) -> Iterator[Observation]:
+def _measure_lines(persona: Sequence[Utterance]) -> Iterator[Observation]:
     lines = [(each, line) for each in persona for line in _split(each.speech) if len(fold(line)) >= _LEAST_LETTERS]
     again = _list_repeats([fold(line) for _, line in lines])
     if again:
@@ -131,7 +131,7 @@ def _measure_lines(persona: list[Utterance]) -> Iterator[Observation]:
         yield Observation("repeated_turns", share, evidence, last.index, 0, len(last.text))
 
 
-def _measure_phrase(persona: list[Utterance]) -> Iterator[Observation]:
+def _measure_phrase(persona: Sequence[Utterance]) -> Iterator[Observation]:
     phrase = find_phrase([_WORD.findall(each.speech.lower()) for each in persona])
     if phrase is not None:
         evidence = f"'{_shorten(phrase.text)}', 이 말이 {phrase.times}번 나옴 (낱말의 {phrase.share:.0%}가 되풀이)"

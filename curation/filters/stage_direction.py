@@ -79,7 +79,7 @@ _QUOTED = re.compile("\"[^\"\n]*\"|“[^”\n]*”|'[^'\n]*'|‘[^’\n]*’")
 def measure(subject: Subject, _: Settings) -> Iterator[Observation]:
     """What the whole dialogue shows to be absent is not looked for in each utterance."""
     own = subject.persona.user_placeholder if subject.persona else "{유저}"
-    whole = "\n".join([each.text for each in subject.utterances])
+    whole = subject.whole
     directions = WELL_FORMED.findall(whole)
     is_paired = 2 * len(directions) == whole.count("*")
     told = "\n".join(directions)

@@ -22,7 +22,7 @@ from curation.normal_form import fold
 from curation.report.document import Coverage, CoverageRow, Measures
 from curation.report.grams import hash_grams
 from curation.report.input import ReportInput
-from curation.subject import Utterance
+from curation.subject import blank_directions
 from datagen.record import Dialogue, Role
 
 SAMPLE = 1_000
@@ -139,7 +139,7 @@ def _find_openings(dialogues: Iterable[Dialogue], role: Role) -> Iterator[str]:
     for dialogue in dialogues:
         first = next((each for each in dialogue.messages if each.role == role), None)
         if first is not None:
-            yield " ".join(_WORD.findall(Utterance(0, role, first.content[:LONGEST]).speech)[:2])
+            yield " ".join(_WORD.findall(blank_directions(first.content[:LONGEST]))[:2])
 
 
 def _measure_entropy(values: Iterable[str]) -> float:

@@ -55,7 +55,7 @@ def _show(messages: Sequence[Excerpt], marks: Sequence[Sequence[tuple[int, int, 
 
 def _cut(text: str, marks: Sequence[tuple[int, int, str]]) -> Iterable[Piece]:
     """Pieces that are all alike inside. Where marks overlap, `drop` shows."""
-    directions = [(span.start, span.end) for span in Utterance(0, "assistant", text).directions]
+    directions = [(span.start, span.end) for span in Utterance.of(text).directions]
     edges = {0, len(text)}
     edges.update(edge for span in directions for edge in span)
     edges.update(edge for start, end, _ in marks for edge in (start, end))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curation.normal_form import fold
+from curation.normal_form import fold, fold_all
 
 SIGNS = " \n~!?.,…^;:-_()[]\"'“”‘’*♥♡☆→ㅋㅎㅠㅜ"
 
@@ -66,3 +66,8 @@ def test_signs_between_syllables_do_not_matter(syllables: str, signs: list[str])
 @given(st.text(alphabet=SIGNS))
 def test_a_text_of_signs_is_its_own_form(text: str) -> None:
     assert fold(text) == text.strip()
+
+
+@given(st.lists(st.text(alphabet=SIGNS + "가나갂ㄱㅇAΣİ１·\0\u1100\u1161e\u0301"), max_size=5))
+def test_many_texts_fold_as_each_alone(texts: list[str]) -> None:
+    assert fold_all(texts) == [fold(each) for each in texts]
