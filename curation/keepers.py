@@ -39,7 +39,8 @@ class Keepers:
 
     kept: Mask
     keeper: Ints
-    """The row that this one is dropped for: the most similar of those kept (or flagged); -1 where it is not dropped."""
+    """The row that this one is dropped for, -1 where it is not: the most similar of those kept or flagged. Of equals
+    that with the smallest id, since an order with remembered rows first would name another one the next time."""
     similarity: Floats
     """To the keeper; NaN where there is none."""
     pair: Ints
@@ -89,17 +90,14 @@ def choose_keepers(
     asked &= ~kept
     of_kept = taken[neighbours.group]
     dropped = asked & (of_kept | (near_flagged[neighbours.group] & ~flags.protected))
-    place = np.full(len(kept), len(order), dtype=np.int64)
-    place[order] = np.arange(len(order))
-    place = np.where(kept, place, len(order) + neighbours.rank)
     keepers, flagged = neighbours.find_first(kept), neighbours.find_first(flags.banned)
     anchors = np.where(keepers >= 0, keepers, flagged)
-    result = Keepers(kept, *_name_keepers(neighbours, dropped, anchors, place, threshold))
+    result = Keepers(kept, *_name_keepers(neighbours, dropped, anchors, threshold))
     protected = dropped & flags.protected
     if protected.any():
         for whole, part in zip(
             (result.keeper, result.similarity, result.pair),
-            _name_keepers(neighbours, protected, keepers, place, threshold),
+            _name_keepers(neighbours, protected, keepers, threshold),
             strict=True,
         ):
             whole[protected] = part[protected]
@@ -138,9 +136,7 @@ def _mark_beside(neighbours: Neighbours, groups: Mask, threshold: float) -> Mask
     return marked
 
 
-def _name_keepers(
-    neighbours: Neighbours, dropped: Mask, anchors: Ints, place: Ints, threshold: float
-) -> tuple[Ints, Floats, Ints]:
+def _name_keepers(neighbours: Neighbours, dropped: Mask, anchors: Ints, threshold: float) -> tuple[Ints, Floats, Ints]:
     """Keeper, similarity and pair [n] of the dropped rows; `anchors` [m] is the row of each group that may be named."""
     wanting = neighbours.mark_groups(dropped) & (anchors < 0)
     near = neighbours.similarity >= threshold
@@ -149,7 +145,7 @@ def _name_keepers(
     edge = np.concatenate((forth, back))
     source = np.concatenate((neighbours.left[forth], neighbours.right[back]))
     anchor = anchors[np.concatenate((neighbours.right[forth], neighbours.left[back]))]
-    best = np.lexsort((place[anchor], -neighbours.similarity[edge], source))
+    best = np.lexsort((neighbours.rank[anchor], -neighbours.similarity[edge], source))
     best = best[np.concatenate(([True], np.diff(source[best]) > 0))] if len(best) else best
     keeper, similarity = anchors.copy(), np.where(anchors >= 0, 1.0, np.nan)
     pair = np.full(neighbours.groups, -1, dtype=np.int64)

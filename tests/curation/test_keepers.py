@@ -48,7 +48,7 @@ def test_of_two_similar_rows_one_is_kept_and_every_dropped_one_names_its_most_si
             assert world.compare(row, keeper) == keepers.similarity[number] >= THRESHOLD
             assert keepers.similarity[number] == max(world.compare(row, each) for each in may_be_named)
             best = [each for each in may_be_named if world.compare(row, each) == keepers.similarity[number]]
-            assert keeper == best[0]
+            assert keeper.id == min(each.id for each in best) or keeper.text == row.text
 
 
 @unhurried

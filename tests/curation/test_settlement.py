@@ -236,3 +236,13 @@ def test_a_long_chain_and_a_huge_group_of_copies_are_settled() -> None:
     large = find_large_cluster(neighbours, label_clusters(neighbours, 0.5))
     assert large is not None
     assert large.size == count
+
+
+def test_a_duplicate_of_two_equally_similar_rows_names_the_same_one_every_time() -> None:
+    rows = (Row("1", "a"), Row("2", "b", score=5.0), Row("3", "c"))
+    world = World(rows, {("a", "c"): 0.5, ("b", "c"): 0.5})
+    memory: dict[str, Split] = {"2": "train"}
+    for _ in range(2):
+        settlement = world.settle(memory, settings_of(None))
+        assert settlement.keeper.tolist() == [-1, -1, 0]
+        memory = world.extend(memory, settlement)
