@@ -78,6 +78,9 @@ class Desk:
         from curation.ask import Asker
 
         is_left_alone = self.simulator is None and not self.has_real and not _has_access(errand)
+        if is_left_alone:
+            told = "no endpoint is known, so of the simulator's dialogues only what the simulator said is told"
+            err.print(f"note: {errand.block}: {told}", markup=False)
         if self.simulator is not None or is_left_alone:
             settings = errand.settings.model_copy(update={"model": SIMULATOR_MODEL, "budget_usd": None})
             errand = replace(errand, settings=settings)

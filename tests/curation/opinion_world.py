@@ -68,10 +68,14 @@ def write_talks(folder: Path, talks: Sequence[Sequence[str]] = TALKS, **columns:
 
 
 def open_material(
-    tmp_path: Path, talks: Sequence[Sequence[str]] = TALKS, dropped: Sequence[int] = (), settled: Sequence[int] = ()
+    tmp_path: Path,
+    talks: Sequence[Sequence[str]] = TALKS,
+    dropped: Sequence[int] = (),
+    settled: Sequence[int] = (),
+    **columns: str,
 ) -> Material:
     """The dialogues measured and read, some of them dropped."""
-    source = open_foreign(write_talks(tmp_path / "talks", talks), ())
+    source = open_foreign(write_talks(tmp_path / "talks", talks, **columns), ())
     ruler = Ruler.of(source, dict(CurationSettings().filters))
     rows = read_rows(measure_source(source, ruler, tmp_path / "measured"))
     masks = np.zeros((2, len(rows)), dtype=np.bool_)

@@ -282,16 +282,32 @@ def test_a_budget_in_dollars_needs_a_price(tmp_path: Path, url: str) -> None:
 def test_the_judge_decides_which_of_two_near_copies_is_kept(tmp_path: Path, server: OpinionServer, url: str) -> None:
     longer = (*TALKS[0][:3], TALKS[0][3] + " 진짜로, 약속할게!")
     assert decide(tmp_path / "plain", (TALKS[0], longer), {}) == {"t0": "duplicate", "t1": "accepted"}
-    server.judge = lambda body: complete(POOR if "진짜로, 약속" in body["messages"][1]["content"] else GOOD)
+    fair = {**GOOD, "topic": 3}  # nothing to note, but half a point less
+    server.judge = lambda body: complete(fair if "진짜로, 약속" in body["messages"][1]["content"] else GOOD)
     assert decide(tmp_path / "judged", (TALKS[0], longer), judge_at(url)) == {"t0": "accepted", "t1": "duplicate"}
-    findings = pq.read_table(tmp_path / "judged" / "out" / "curated" / "findings.parquet").to_pylist()
+
+
+def test_what_the_judge_says_lies_beside_the_dialogues(tmp_path: Path, server: OpinionServer, url: str) -> None:
+    server.judge = lambda body: complete(POOR if "양자" in body["messages"][1]["content"] else GOOD)
+    assert set(decide(tmp_path, TALKS, judge_at(url)).values()) == {"accepted"}
+    findings = pq.read_table(tmp_path / "out" / "curated" / "findings.parquet").to_pylist()
     judged = [each for each in findings if each["code"] == "judge"]
     assert [(each["id"], each["rule"], each["verdict"]) for each in judged] == [
-        ("t1", "naturalness", "note"),
-        ("t1", "disagreement", "note"),
+        ("t3", "naturalness", "note"),
+        ("t3", "disagreement", "note"),
     ]
-    report = json.loads((tmp_path / "judged" / "out" / "curated" / "report.json").read_text(encoding="utf-8"))
-    assert {"name": "judged", "value": "2"} in report["judge"]
+    report = json.loads((tmp_path / "out" / "curated" / "report.json").read_text(encoding="utf-8"))
+    assert {"name": "judged", "value": "5"} in report["judge"]
+
+
+def test_the_simulators_own_dialogues_need_no_endpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    opinions = gather(tmp_path, {"judge": {"provider": {"model": "gpt-4o"}}}, provider="damhwa-simulator")
+    assert np.isnan(opinions.scores).all()
+    assert "judge: no endpoint is known" in " ".join(capsys.readouterr().err.split())
 
 
 def decide(folder: Path, talks: tuple[tuple[str, ...], ...], blocks: dict[str, Any]) -> dict[str, str]:
