@@ -69,15 +69,14 @@ class DuplicateIndex:
 
         Known rows must not come again: the caller passes what lies beyond `rows`.
         """
-        known = self._know()
         try:
-            new = read_segment(dialogues, known, self.rows, self._settings)
+            new = read_segment(dialogues, self._know(), self.rows, self._settings)
+            pairs = find_pairs([*self._segments, new], self._settings)
         except BaseException:
             self._first = None
             raise
         if len(new.row_to_member):
-            segments = [*self._segments, new]
-            self._segments.append(replace(new, pairs=find_pairs(segments, self._settings)))
+            self._segments.append(replace(new, pairs=pairs))
             self._names.append(None)
 
     def pairs(self, threshold: float | None = None) -> Pairs:

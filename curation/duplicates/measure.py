@@ -25,6 +25,7 @@ from curation.duplicates.settings import DuplicateSettings
 
 _DEVIATIONS = 3.5
 """A pair exactly at the threshold is refused by its sketch with probability 2 in 10,000 (the normal tail)."""
+_ROUNDING = 1e-6
 _SKETCHES_PER_BLOCK = 1 << 16
 LEAST_TURNS = 3
 """Two of two turns alike is a question and its usual answer."""
@@ -42,7 +43,7 @@ class GramMeasure:
         threshold = self.settings.split_threshold
         sizes = self.members.gram_counts
         a, b = sizes[left], sizes[right]
-        is_hopeful = np.minimum(a, b) >= threshold * np.maximum(a, b)
+        is_hopeful = np.minimum(a, b) >= threshold * np.maximum(a, b) - _ROUNDING
         left, right = left[is_hopeful], right[is_hopeful]
         is_hopeful = resemble(self.members, left, right, threshold)
         left, right = left[is_hopeful], right[is_hopeful]
