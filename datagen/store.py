@@ -59,7 +59,8 @@ def write_shard(path: Path, dialogues: Iterable[Dialogue]) -> int:
                 count += len(group)
         replace_durably(temporary, path)
     except OSError as exc:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
         hint = "free some space and run the same command again; the ledger holds every dialogue"
         raise DataError(f"{path} could not be written: {exc.strerror or exc}", hint) from exc
     return count

@@ -186,8 +186,8 @@ def test_odd_rows_have_a_page(
     huge = make_dialogue("h", "주제" * 500, "가" * 1_000_000, "나")
     long = make_dialogue("l", "\ud55c\u200b\n<", *["응", "그래"] * 5_000)
     decisions = [
-        decide(empty, topic=None, category=None, persona=None, provider=None, model=None, cost_usd=None),
-        decide(huge, "dropped", reason=None, turns=None, characters=None),
+        decide(empty, topic="", category="", persona="", provider="", model="", cost_usd=None),
+        decide(huge, "dropped", reason=None, turns=0, characters=0),
         decide(long, "set-aside", reason="split-tie", keeper="h", similarity=0.45),
     ]
     html = render_report(build_report(make_input([empty, huge, long], decisions, [])))
