@@ -304,9 +304,9 @@ def _find_highest(index: DuplicateIndex, split: Codes) -> tuple[Leakage, int]:
     """No pair across the splits reaches the threshold: how near the nearest comes, where all can be compared."""
     held_out, train = np.flatnonzero(split > 0), np.flatnonzero(split == 0)
     validation, test = held_out[split[held_out] == 1], held_out[split[held_out] == 2]
-    left = np.concatenate((np.repeat(held_out, len(train)), np.repeat(validation, len(test))))
-    if not 0 < len(left) <= MOST_COMPARED:
+    if not 0 < len(held_out) * len(train) + len(validation) * len(test) <= MOST_COMPARED:
         return Leakage(None, None, 0), 0
+    left = np.concatenate((np.repeat(held_out, len(train)), np.repeat(validation, len(test))))
     right = np.concatenate((np.tile(train, len(held_out)), np.tile(test, len(validation))))
     similarity, _ = index.compare(left, right)
     at = int(similarity.argmax())
