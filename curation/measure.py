@@ -249,7 +249,7 @@ def _fingerprint(path: Path, root: Path, ruler: Ruler) -> str:
             digest = hashlib.file_digest(file, "sha256")
     except OSError as exc:  # named as unreadable when its turn comes
         digest = hashlib.sha256(str(exc).encode())
-    digest.update(ruler.fingerprint.encode() + _name(str(path), root).encode())
+    digest.update(ruler.fingerprint.encode() + os.fsencode(_name(str(path), root)))
     return digest.hexdigest()[:32]
 
 

@@ -27,7 +27,6 @@ class BadRowError(Exception):
 def read_dialogue(values: dict[str, Any], default_id: str, dataset: str, persona: str) -> Dialogue:
     """The dialogue of a raw row. Raises BadRowError."""
     messages = read_messages(pick_messages(values))
-    created = values.get("created_at")
     return Dialogue(
         id=_read_text(values, "id") or default_id,
         dataset=_read_text(values, "dataset") or dataset,
@@ -43,7 +42,7 @@ def read_dialogue(values: dict[str, Any], default_id: str, dataset: str, persona
         prompt_tokens=_read_count(values, "prompt_tokens"),
         completion_tokens=_read_count(values, "completion_tokens"),
         cost_usd=_read_cost(values),
-        created_at=created.astimezone(UTC) if isinstance(created, datetime) else _EPOCH,
+        created_at=_read_time(values.get("created_at")),
     )
 
 
@@ -95,7 +94,7 @@ def _describe(value: object) -> str:
     if value is None:
         return "missing"
     if isinstance(value, str):
-        return f"'{value[:40]}'" if value else "empty"
+        return f"'{clean_text(value[:40])}'" if value else "empty"
     if isinstance(value, list | dict):
         return "an empty list" if not value else f"a {type(value).__name__}"
     return f"{value!r:.40}"
@@ -126,4 +125,20 @@ def _read_count(values: dict[str, Any], name: str) -> int | None:
 
 def _read_cost(values: dict[str, Any]) -> float | None:
     value = values.get("cost_usd")
-    return float(value) if isinstance(value, int | float) else None
+    try:
+        return float(value) if isinstance(value, int | float) else None
+    except OverflowError:  # JSON knows whole numbers of any size
+        return None
+
+
+def _read_time(value: object) -> datetime:
+    """In UTC, as is one that names no zone; the epoch where there is none, or none that the calendar has in UTC."""
+    if not isinstance(value, datetime):
+        return _EPOCH
+    try:
+        moment = value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    except (OverflowError, ValueError):
+        return _EPOCH
+    # built anew: with pandas around, times in nanoseconds come as its Timestamps, which do not fit the column
+    date, time = (moment.year, moment.month, moment.day), (moment.hour, moment.minute, moment.second)
+    return datetime(*date, *time, moment.microsecond, tzinfo=UTC)

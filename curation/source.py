@@ -5,10 +5,11 @@ Nothing here trusts the data: a torn file costs that file, a bad row costs that 
 """
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -17,15 +18,19 @@ from ruamel.yaml import YAML
 from curation.subject import PersonaSheet
 from datagen.errors import SpecError, UsageError
 from datagen.form_file import FormReader
-from datagen.record import SCHEMA_VERSION
+from datagen.record import SCHEMA_VERSION, clean_text
 from datagen.spec import Persona
 from datagen.store import SCHEMA
 
 BATCH_ROWS = 500
+BATCH_BYTES = 16_000_000
+"""Of raw rows in one batch, about; only a single row may be larger, and of a JSONL file not even that."""
 BASELINE_FOLDER = "baseline"
 """In a run: dialogues of a plain prompt, to compare with; no part of the data set."""
 _SUFFIXES = (".parquet", ".jsonl", ".json")
 _OURS = ("curated", ".curation")
+_UNREADABLE_VALUE = (ValueError, OverflowError, pa.ArrowException)
+"""Overflow: a time beyond the years 1 to 9999."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +124,8 @@ def open_foreign(place: Path, persona_files: tuple[Path, ...]) -> Source:
     personas = load_personas(persona_files)
     only = next(iter(personas)) if len(personas) == 1 else ""
     folder = place if place.is_dir() else place.parent
-    return Source(folder, files, place.stem if place.is_file() else place.resolve().name, personas, only)
+    name = clean_text(place.stem if place.is_file() else place.resolve().name)
+    return Source(folder, files, name, personas, only)
 
 
 def load_personas(files: tuple[Path, ...]) -> dict[str, PersonaSheet]:
@@ -141,7 +147,7 @@ def read_batches(file: Path) -> Iterator[RawBatch | Unreadable]:
         yield from _read_parquet(file) if file.suffix == ".parquet" else _read_lines(file)
     except (pa.ArrowException, OSError, ValueError) as exc:
         reason = " ".join(str(exc).split())[:300]
-        yield Unreadable(str(file), None, f"the file is torn or no {file.suffix[1:]}: {reason}")
+        yield Unreadable(_show(file), None, f"the file is torn or no {file.suffix[1:]}: {reason}")
 
 
 def _read_parquet(file: Path) -> Iterator[RawBatch | Unreadable]:
@@ -149,30 +155,56 @@ def _read_parquet(file: Path) -> Iterator[RawBatch | Unreadable]:
         version = (parquet.schema_arrow.metadata or {}).get(b"damhwa.schema_version")
         if version is not None and version != str(SCHEMA_VERSION).encode():
             found = version.decode(errors="replace")
-            yield Unreadable(str(file), None, f"schema version {found}, this damhwa reads {SCHEMA_VERSION}")
+            yield Unreadable(_show(file), None, f"schema version {found}, this damhwa reads {SCHEMA_VERSION}")
             return
         known = [name for name in parquet.schema_arrow.names if name in SCHEMA.names or name == "text"]
         if not {"messages", "text"} & set(known):
             columns = ", ".join(parquet.schema_arrow.names[:8])
-            yield Unreadable(str(file), None, f"no `messages` or `text` column, only {columns or 'nothing'}")
+            yield Unreadable(_show(file), None, f"no `messages` or `text` column, only {columns or 'nothing'}")
             return
         row = 1
-        for batch in parquet.iter_batches(batch_size=BATCH_ROWS, columns=known):
-            yield RawBatch(str(file), row, batch)
+        for batch in parquet.iter_batches(batch_size=_choose_batch_rows(parquet.metadata), columns=known):
+            yield RawBatch(_show(file), row, batch)
             row += batch.num_rows
 
 
-def _read_lines(file: Path) -> Iterator[RawBatch]:
+def _choose_batch_rows(metadata: pq.FileMetaData) -> int:
+    """So many rows that a usual batch stays below BATCH_BYTES, whatever the rows' size."""
+    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+    largest = max((group.total_byte_size / group.num_rows for group in groups if group.num_rows), default=1.0)
+    return max(1, min(BATCH_ROWS, int(BATCH_BYTES / max(1.0, largest))))
+
+
+def _read_lines(file: Path) -> Iterator[RawBatch | Unreadable]:
     lines: list[bytes] = []
-    row = 1
+    row, size = 1, 0
     with file.open("rb") as stream:
-        for line in stream:
+        while line := stream.readline(BATCH_BYTES):
             lines.append(line)
-            if len(lines) == BATCH_ROWS:
-                yield RawBatch(str(file), row, lines)
-                row, lines = row + len(lines), []
+            size += len(line)
+            is_cut = len(line) == BATCH_BYTES and not line.endswith(b"\n")
+            if len(lines) < BATCH_ROWS and size < BATCH_BYTES:
+                continue
+            whole = lines[:-1] if is_cut else lines
+            if whole:
+                yield RawBatch(_show(file), row, whole)
+            if is_cut:
+                what = f"the line has more than {BATCH_BYTES:,} bytes"
+                yield Unreadable(_show(file), row + len(whole), what, _shorten(line))
+                _skip_line(stream)
+            row, lines, size = row + len(lines), [], 0
     if lines:
-        yield RawBatch(str(file), row, lines)
+        yield RawBatch(_show(file), row, lines)
+
+
+def _skip_line(stream: BinaryIO) -> None:
+    while (rest := stream.readline(BATCH_BYTES)) and not rest.endswith(b"\n"):
+        pass
+
+
+def _show(file: Path) -> str:
+    """The file's name as text, for a name need not be any."""
+    return os.fsencode(file).decode("utf-8", errors="replace")
 
 
 def list_rows(batch: RawBatch) -> Iterator[tuple[int, dict[str, Any] | Unreadable | None]]:
@@ -197,11 +229,11 @@ def list_rows(batch: RawBatch) -> Iterator[tuple[int, dict[str, Any] | Unreadabl
 def _to_pylist(batch: pa.RecordBatch) -> Iterator[dict[str, Any] | str]:
     try:
         yield from batch.to_pylist()
-    except (ValueError, pa.ArrowException):  # a string that is no UTF-8 somewhere: row by row, to lose that one alone
+    except _UNREADABLE_VALUE:  # a string that is no UTF-8, or such: row by row, to lose that one alone
         for index in range(batch.num_rows):
             try:
                 yield batch.slice(index, 1).to_pylist()[0]
-            except (ValueError, pa.ArrowException) as exc:
+            except _UNREADABLE_VALUE as exc:
                 yield f"a value cannot be read: {exc}"
 
 

@@ -1,0 +1,96 @@
+"""Files from the outside that once ended a whole `curate`: what is wrong in them costs that row, or that file."""
+
+import json
+import os
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from curation.curate import CurateRequest, curate
+from curation.row import read_dialogue
+from curation.source import BATCH_BYTES, RawBatch, Unreadable, read_batches
+from datagen.record import Dialogue
+
+TALK = [
+    {"role": "user", "content": "나 오늘 버스 놓쳤어ㅠㅠ 진짜 짜증"},
+    {"role": "assistant", "content": "*어깨를 토닥이며* 배차가 길지. 따뜻한 거 마시면서 기다려 봐."},
+]
+
+
+def read_row(**values: object) -> Dialogue:
+    return read_dialogue({"messages": TALK, **values}, "a-1", "버스", "exa")
+
+
+def curate_line(tmp_path: Path, line: str, name: bytes = b"a.jsonl") -> list[dict[str, object]]:
+    """Curate one good dialogue and a line beside it; what was set aside."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    with Path(os.fsdecode(os.fsencode(folder) + b"/" + name)).open("wb") as file:
+        file.write(json.dumps({"id": "good", "messages": TALK}).encode() + b"\n" + line.encode())
+    assert curate(CurateRequest(folder, tmp_path / "out"))["accepted"] == 1
+    unreadable: list[dict[str, object]] = pq.read_table(tmp_path / "out/curated/unreadable.parquet").to_pylist()
+    return unreadable
+
+
+def test_a_cost_of_four_hundred_digits_is_no_cost() -> None:
+    assert read_row(cost_usd=10**400).cost_usd is None
+
+
+@pytest.mark.parametrize(
+    ("moment", "expected"),
+    [
+        (datetime.min, datetime.min.replace(tzinfo=UTC)),
+        (datetime.max, datetime.max.replace(tzinfo=UTC)),
+        (datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=9))), datetime(1970, 1, 1, tzinfo=UTC)),
+        (pd.Timestamp(1_790_000_000_123_456_789), datetime(2026, 9, 21, 14, 13, 20, 123456, tzinfo=UTC)),
+    ],
+)
+def test_a_row_is_read_whatever_time_it_has(moment: datetime, expected: datetime) -> None:
+    assert read_row(created_at=moment).created_at == expected
+
+
+def test_a_time_beyond_the_calendar_costs_its_row(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    columns = {
+        "id": ["good", "bad"],
+        "messages": [TALK, [{"role": "user", "content": "주말에 등산 갈까?"}, TALK[1]]],
+        "created_at": pa.array([0, 2**62], pa.timestamp("us", "Asia/Seoul")),
+    }
+    pq.write_table(pa.table(columns), tmp_path / "data" / "a.parquet")
+    summary = curate(CurateRequest(tmp_path / "data", tmp_path / "out"))
+    assert (summary["accepted"], summary["unreadable"]) == (1, 1)
+
+
+def test_a_role_of_half_a_character_is_told_as_such(tmp_path: Path) -> None:
+    (row,) = curate_line(tmp_path, '{"id": "b", "messages": [{"role": "\\ud800", "content": "응"}]}')
+    assert row["what"] == "turn 1 has the role '\ufffd', expected user or assistant"
+
+
+def test_a_file_whose_name_is_no_text_is_read_like_any_other(tmp_path: Path) -> None:
+    (row,) = curate_line(tmp_path, "{oops", b"caf\xe9.jsonl")
+    assert row["file"] == "caf\ufffd.jsonl"
+    assert row["row"] == 2
+
+
+def test_a_line_without_end_is_set_aside_without_being_held(tmp_path: Path) -> None:
+    good = json.dumps({"messages": TALK}).encode()
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(good + b"\n" + b"a" * (2 * BATCH_BYTES + 5) + b"\n" + good + b"\n" + good)
+    items = list(read_batches(path))
+    assert [item.first_row for item in items if isinstance(item, RawBatch)] == [1, 3]
+    assert [(item.row, item.what) for item in items if isinstance(item, Unreadable)] == [
+        (2, "the line has more than 16,000,000 bytes")
+    ]
+
+
+def test_large_rows_of_a_parquet_file_come_a_few_at_a_time(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    long = [{"role": "user", "content": "가" * 1_000_000}, TALK[1]]
+    pq.write_table(pa.table({"messages": [long] * 20}), path, use_dictionary=False)
+    batches = [item for item in read_batches(path) if isinstance(item, RawBatch)]
+    assert max(len(batch.rows) for batch in batches) == 5
+    assert sum(len(batch.rows) for batch in batches) == 20
