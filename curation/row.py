@@ -120,7 +120,8 @@ def _read_scenario(value: object) -> str:
 
 def _read_count(values: dict[str, Any], name: str) -> int | None:
     value = values.get(name)
-    return value if isinstance(value, int) and 0 <= value < 2**31 else None
+    is_count = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**31
+    return value if is_count else None
 
 
 def _read_cost(values: dict[str, Any]) -> float | None:

@@ -36,6 +36,11 @@ def curate_line(tmp_path: Path, line: str, name: bytes = b"a.jsonl") -> list[dic
     return unreadable
 
 
+@pytest.mark.parametrize("count", [True, -1, 2**31, 1.5, "9"])
+def test_a_count_of_tokens_that_is_none_is_left_out(count: object) -> None:
+    assert read_row(prompt_tokens=count).prompt_tokens is None
+
+
 def test_a_cost_of_four_hundred_digits_is_no_cost() -> None:
     assert read_row(cost_usd=10**400).cost_usd is None
 
