@@ -178,6 +178,9 @@ def _choose_batch_rows(metadata: pq.FileMetaData) -> int:
 def _read_lines(file: Path) -> Iterator[RawBatch | Unreadable]:
     lines: list[bytes] = []
     row, size = 1, 0
+    if (other := _recognise(file)) is not None:
+        yield Unreadable(_show(file), None, f"{other}, expected JSON Lines in UTF-8: one object a line")
+        return
     with file.open("rb") as stream:
         while line := stream.readline(BATCH_BYTES):
             lines.append(line)
@@ -195,6 +198,15 @@ def _read_lines(file: Path) -> Iterator[RawBatch | Unreadable]:
             row, lines, size = row + len(lines), [], 0
     if lines:
         yield RawBatch(_show(file), row, lines)
+
+
+def _recognise(file: Path) -> str | None:
+    """What the file is instead of JSON Lines, where its beginning tells; None where it does not."""
+    with file.open("rb") as stream:
+        head = stream.read(64)
+    known = {b"\x1f\x8b": "a gzip archive", b"PAR1": "a Parquet file", b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
+    is_list = head.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"[")
+    return "a JSON list" if is_list else next((name for magic, name in known.items() if head.startswith(magic)), None)
 
 
 def _skip_line(stream: BinaryIO) -> None:

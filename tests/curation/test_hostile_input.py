@@ -1,5 +1,6 @@
 """Files from the outside that once ended a whole `curate`: what is wrong in them costs that row, or that file."""
 
+import gzip
 import json
 import os
 from datetime import UTC, datetime, timedelta, timezone
@@ -79,6 +80,22 @@ def test_a_file_whose_name_is_no_text_is_read_like_any_other(tmp_path: Path) -> 
     (row,) = curate_line(tmp_path, "{oops", b"caf\xe9.jsonl")
     assert row["file"] == "caf\ufffd.jsonl"
     assert row["row"] == 2
+
+
+@pytest.mark.parametrize(
+    ("raw", "what"),
+    [
+        (json.dumps([{"messages": TALK}] * 2, indent=1).encode(), "a JSON list"),
+        (json.dumps({"messages": TALK}).encode("utf-16"), "UTF-16"),
+        (gzip.compress(json.dumps({"messages": TALK}).encode()), "a gzip archive"),
+    ],
+)
+def test_a_file_of_another_kind_is_told_once_not_line_by_line(tmp_path: Path, raw: bytes, what: str) -> None:
+    path = tmp_path / "a.json"
+    path.write_bytes(raw)
+    (only,) = read_batches(path)
+    assert isinstance(only, Unreadable)
+    assert only.what == f"{what}, expected JSON Lines in UTF-8: one object a line"
 
 
 def test_a_line_without_end_is_set_aside_without_being_held(tmp_path: Path) -> None:
