@@ -1,8 +1,7 @@
 """A lexicon of unsafe words: entries by category, found through pairs of letters that seldom occur.
 
-One search for the two rarest letters of every key comes first (an alternation of the keys themselves took ten times
-as long), and only entries whose key is there are looked for, in the text without disguise. A match inside an ordinary
-expression (`shield`) is harmless.
+The two rarest letters of every key are looked for first, in the whole dialogue, and only entries whose key is there
+are searched, in the text without disguise. A match inside an ordinary expression (`shield`) is harmless.
 """
 
 import re
@@ -18,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from ruamel.yaml import YAML
 
 from curation.disguise import Plain, undo_disguise
+from curation.letter_pairs import LetterPairs
 
 NOISE = "0-9@.*~^!_/|,;:'\"`+=#$%&·…♡♥☆★ㅡ-"
 """Characters that people put between the syllables of a bad word."""
@@ -32,6 +32,8 @@ _COMMON_LETTERS = (
 )
 """The commonest letters of chat and reviews, most common first."""
 _COMMON = {letter: 1 / (rank + 1) for rank, letter in enumerate(_COMMON_LETTERS)}
+_RARE = 0.003
+"""Of a letter that is not among them, on the same scale."""
 _WINDOW = 12
 """Characters on both sides of a match in which an ordinary expression around it is looked for."""
 _WEAKENED = 0.5
@@ -119,44 +121,41 @@ class Finder:
 
     def __init__(self, lexicon: Lexicon) -> None:
         self._searches: list[_Search] = []
-        self._keys: defaultdict[str, set[str]] = defaultdict(set)
-        """Two characters of a key (or the one that it has) → the keys."""
         self._by_key: defaultdict[str, set[int]] = defaultdict(set)
         for category in ("profanity", "sexual", "minors", "hate", "self_harm", "crime"):
             for entry in getattr(lexicon, category):
                 for key in map(str.lower, (*entry.words, *entry.keys)):
-                    self._keys[_rarest_pair(key)].add(key)
                     self._by_key[key].add(len(self._searches))
                 self._searches.append(_compile(category, entry))
-        firsts, seconds = ({pair[at] for pair in self._keys if len(pair) == 2} for at in (0, 1))
-        singles = (pair for pair in self._keys if len(pair) == 1)
-        self._pair = re.compile(f"({_any_letter(firsts)})(?={_NOISE}({_any_letter(seconds)}))")
-        self._single = re.compile(f"({_any_letter(singles)})()")
-        self._pairs = frozenset((pair[0], pair[1:]) for pair in self._keys)
+        pairs = [(pair, key) for key in self._by_key if (pair := _rarest_pair(key)) is not None]
+        self._pairs = LetterPairs(pairs, filter(_ANY_NOISE.match, map(chr, range(1 << 16))))
+        self._singles = sorted(set(self._by_key).difference(key for _, key in pairs))
+        self._any_single = re.compile("|".join(map(re.escape, self._singles)))
 
-    def find(self, text: str) -> list[Hit]:
+    def find_keys(self, text: str) -> list[str]:
+        """The keys that stand in a text of any number of lines; `find` looks at each line for what they belong to."""
+        plain = undo_disguise(text.lower()).text
+        keys = self._pairs.find(plain)
+        if self._any_single.search(plain):
+            keys += _pick_present(self._singles, plain)
+        return keys
+
+    def find(self, text: str, keys: Iterable[str]) -> list[Hit]:
         """The hits in `text`, sorted by category and place; of overlapping ones of a category the surest."""
         plain = undo_disguise(text)
-        pairs = self._pairs.intersection(self._pair.findall(plain.text))
-        pairs |= self._pairs.intersection(self._single.findall(plain.text))
-        if not pairs:
-            return []
-        squeezed = _ANY_NOISE.sub("", plain.text)
-        keys = (key for pair in pairs for key in self._keys["".join(pair)] if key in squeezed or key in plain.text)
-        numbers = {number for key in keys for number in self._by_key[key]}
+        numbers = {number for key in _pick_present(keys, plain.text) for number in self._by_key[key]}
         return _keep_surest([hit for number in numbers for hit in self._searches[number].find(plain)])
 
 
-def _any_letter(letters: Iterable[str]) -> str:
-    return f"[{''.join(map(re.escape, sorted(letters)))}]"
+def _pick_present(keys: Iterable[str], text: str) -> list[str]:
+    squeezed = _ANY_NOISE.sub("", text)
+    return [key for key in keys if key in squeezed or key in text]
 
 
-def _rarest_pair(key: str) -> str:
-    """The two neighbours in `key` that ordinary text has least often; one character where noise is part of the key."""
+def _rarest_pair(key: str) -> str | None:
+    """The two neighbours in `key` that ordinary text has least often; None where all of them have noise."""
     pairs = [left + right for left, right in pairwise(key) if not _ANY_NOISE.search(left + right)]
-    if not pairs:
-        return next((letter for letter in reversed(key) if _ANY_NOISE.match(letter)), key)
-    return min(pairs, key=lambda pair: _COMMON.get(pair[0], 0) + _COMMON.get(pair[1], 0) / 3)
+    return min(pairs, key=lambda pair: _COMMON.get(pair[0], _RARE) * _COMMON.get(pair[1], _RARE), default=None)
 
 
 def _keep_surest(hits: list[Hit]) -> list[Hit]:

@@ -51,12 +51,12 @@ def _group_by_key(phrases: list[PhraseForm]) -> dict[str, list[Phrase]]:
 
 
 _PHRASES = _group_by_key(read_words("assistant-tell", Words).phrases)
+_ANY_KEY = re.compile("|".join(map(re.escape, _PHRASES)))
 
 
 def measure(subject: Subject, _: Settings) -> Iterator[Observation]:
-    whole = subject.whole
-    phrases = [phrase for key in _PHRASES if key in whole for phrase in _PHRASES[key]]
-    if phrases:
+    if _ANY_KEY.search(subject.whole):
+        phrases = [phrase for key in _PHRASES if key in subject.whole for phrase in _PHRASES[key]]
         for utterance in subject.persona_utterances:
             yield from _observe(utterance, phrases)
 

@@ -66,8 +66,9 @@ def _prepare() -> _Search:
 
 def measure(subject: Subject, _: Settings) -> Iterator[Observation]:
     search = _prepare()
-    for utterance in subject.utterances:
-        hits = search.words.find(utterance.text)
+    keys = search.words.find_keys(subject.whole)
+    for utterance in subject.utterances if keys else ():
+        hits = search.words.find(utterance.text, keys)
         for hit in sorted(hits, key=lambda each: -each.score)[:_MOST_PER_MESSAGE]:
             yield _to_observation(hit, utterance, subject)
     for minor in search.minors.find(subject):
