@@ -1,7 +1,7 @@
 """`damhwa explain`: all there is about one dialogue, from the request that paid for it to the split that it is in."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -17,6 +17,7 @@ from rich.text import Text
 from curation.duplicates.grams import make_gram_sets, read_turns
 from curation.normal_form import fold
 from curation.reviews import REVIEWS_FILE, read_reviews
+from curation.schemas import CLUSTERS, DECISIONS, FINDINGS
 from datagen.console import format_money
 from datagen.errors import DataError, UsageError
 from datagen.ledger import Attempt, Ledger
@@ -25,6 +26,7 @@ from datagen.store import SCHEMA, from_row
 
 NEIGHBOURS_SHOWN = 10
 GRAM_CHARACTERS = 3
+_HINT = "run `damhwa curate` again: it makes curated/ anew"
 _DROP, _NOTE = "black on red", "black on yellow"
 
 
@@ -55,7 +57,7 @@ class Explanation:
         paid = {} if attempt is None else _describe_attempt(attempt)
         return {
             **self.decision,
-            "scenario": json.loads(dialogue.scenario or "{}"),
+            "scenario": _read_scenario(dialogue),
             "messages": [{"role": each.role, "content": each.content} for each in dialogue.messages],
             "attempt": paid,
             "findings": self.findings,
@@ -76,17 +78,17 @@ def explain(folder: Path, id_: str) -> Explanation:
     curated = folder / "curated"
     if not (curated / "decisions.parquet").is_file():
         raise UsageError(f"{folder} is not curated: there is no curated/ in it", f"run `damhwa curate {folder}` first")
-    decisions = _read(curated / "decisions.parquet")
+    decisions = _read(curated / "decisions.parquet", DECISIONS.names)
     found = _filter(decisions, id_)
     if not found:
         raise UsageError(f"{folder} has no dialogue '{id_}'", _suggest(decisions, id_))
-    clusters = _read(curated / "clusters.parquet")
+    clusters = _read(curated / "clusters.parquet", CLUSTERS.names)
     cluster = next(iter(_filter(clusters, id_)), None)
     dialogue = _load(folder, [id_])[id_]
     return Explanation(
         dialogue=dialogue,
         decision=found[0],
-        findings=_filter(_read(curated / "findings.parquet"), id_),
+        findings=_filter(_read(curated / "findings.parquet", FINDINGS.names), id_),
         cluster=cluster,
         neighbours=_find_neighbours(folder, dialogue, cluster, clusters, decisions) if cluster else (),
         attempt=_find_attempt(folder, dialogue),
@@ -94,11 +96,14 @@ def explain(folder: Path, id_: str) -> Explanation:
     )
 
 
-def _read(path: Path) -> pa.Table:
+def _read(path: Path, columns: Sequence[str]) -> pa.Table:
     try:
-        return pq.read_table(path)
+        with pq.ParquetFile(path) as file:
+            if missing := [name for name in columns if name not in file.schema_arrow.names]:
+                raise DataError(f"{path} has no column {', '.join(missing)}", _HINT)
+            return file.read(columns)
     except (OSError, pa.ArrowException) as exc:
-        raise DataError(f"{path} cannot be read: {exc}", "run `damhwa curate` again: it makes curated/ anew") from exc
+        raise DataError(f"{path} cannot be read: {exc}", _HINT) from exc
 
 
 def _filter(table: pa.Table, id_: str) -> list[dict[str, Any]]:
@@ -116,10 +121,10 @@ def _load(folder: Path, ids: list[str]) -> dict[str, Dialogue]:
     """Dialogues by id, from the measured files."""
     found: dict[str, Dialogue] = {}
     for path in sorted((folder / ".curation" / "measured").glob("*.parquet")):
-        column = pq.read_table(path, columns=["id"]).column("id")
+        column = _read(path, ["id"]).column("id")
         mask = pc.is_in(column, value_set=pa.array(ids))
         if pc.any(mask).as_py():
-            for row in pq.read_table(path, columns=SCHEMA.names).filter(mask).to_pylist():
+            for row in _read(path, SCHEMA.names).filter(mask).to_pylist():
                 found.setdefault(row["id"], from_row(row))
     if missing := [each for each in ids if each not in found]:
         raise DataError(f"the text of {missing[0]} is not in {folder}/.curation", f"run `damhwa curate {folder}` again")
@@ -172,6 +177,15 @@ def _describe_attempt(attempt: Attempt) -> dict[str, Any]:
     return {**described, "cost_usd": attempt.cost_usd, "requests": attempt.requests, "finished_at": attempt.finished_at}
 
 
+def _read_scenario(dialogue: Dialogue) -> dict[str, Any]:
+    """What was sampled for it; empty where a row has nothing of ours there."""
+    try:
+        scenario = json.loads(dialogue.scenario or "{}")
+    except (ValueError, RecursionError):
+        return {}
+    return scenario if isinstance(scenario, dict) else {}
+
+
 def draw_explanation(explanation: Explanation) -> Iterator[Table | Text | str]:
     """The explanation for reading on a terminal."""
     decision, dialogue = explanation.decision, explanation.dialogue
@@ -205,11 +219,12 @@ def _describe_decision(decision: dict[str, Any]) -> str:
 
 
 def _list_facts(explanation: Explanation) -> Iterator[tuple[str, str]]:
-    scenario = json.loads(explanation.dialogue.scenario or "{}")
+    scenario = _read_scenario(explanation.dialogue)
     for name in ("situation", "opening", "exchanges"):
         if scenario.get(name):
             yield name, str(scenario[name])
-    for name, value in scenario.get("facets", {}).items():
+    facets = scenario.get("facets")
+    for name, value in facets.items() if isinstance(facets, dict) else ():
         yield name, str(value)
     attempt = explanation.attempt
     if attempt is not None:
@@ -247,18 +262,23 @@ def _draw_findings(findings: list[dict[str, Any]]) -> Table:
         style = "red" if each["verdict"] == "drop" else "yellow"
         scores = f"{each['score']:.3g} / {each['threshold']:.3g}"
         table.add_row(
-            f"[{style}]{each['verdict']}[/]", each["code"], each["rule"], turn, scores, Text(each["evidence"])
+            f"[{style}]{each['verdict']}[/]",
+            escape(each["code"]),
+            escape(each["rule"]),
+            turn,
+            scores,
+            Text(each["evidence"]),
         )
     return table
 
 
 def _draw_neighbours(explanation: Explanation) -> Table:
     assert explanation.cluster is not None
-    title = f"cluster {explanation.cluster['cluster']}"
+    title = Text(f"cluster {explanation.cluster['cluster']}")
     table = Table(box=None, pad_edge=False, header_style="bold", title=title, title_justify="left", title_style="bold")
     table.add_column("neighbour", no_wrap=True)
     table.add_column("similarity", justify="right")
     table.add_column("status")
     for each in explanation.neighbours:
-        table.add_row(each.id, f"{each.similarity:.3f}", each.status)
+        table.add_row(Text(each.id), f"{each.similarity:.3f}", each.status)
     return table
