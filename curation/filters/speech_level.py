@@ -51,8 +51,11 @@ _WONDERING = re.compile("[지까]" + _TRAILING)
 _QUESTION_WORD = re.compile("뭐|뭘|무슨|왜|어디|누구|언제|어떻게|어쩌|어떡")
 """With one of these, -지 and -ㄹ까 are thoughts (뭐였지? · 왜 그럴까?); without, they are questions to somebody."""
 
-_ADDRESSING = re.compile(r"(?:^|\s)(?:너|네|니|널|넌)(?:는|를|가|도|의|만|랑|한테|희)?(?=[\s,.!?]|$)|[가-힣][아야],")
-"""What makes it plain that somebody is spoken to."""
+_ADDRESSING = re.compile(
+    r"(?:^|\s)(?:너|네|니|널|넌)(?:는|를|가|도|의|만|랑|한테|희)?(?=[\s,.!?]|$)|[가-힣][아야],"
+    r"|^나 (?!왜|뭐|뭘|어디|어떡|어쩌|어떻|참)"
+)
+"""What makes it plain that somebody is spoken to. A bare 나 tells somebody of oneself: 나 지금 기분 좋다."""
 
 _THOUGHT_END = 20
 """Characters from the end in which the ending is looked for."""
