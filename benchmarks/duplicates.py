@@ -22,8 +22,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from benchmarks.corpus import EDITS, Corpus, build_corpus, read_lines
-from benchmarks.duplicates_worker import RAW, TURNS, label_components, read_texts
+from benchmarks.corpus import EDITS, build_corpus, read_lines
+from benchmarks.duplicates_worker import RAW, TURNS, label_components, read_texts, write_corpus
 from benchmarks.similar_pairs import find_true_pairs, score_clusters
 from curation.duplicates.index import DuplicateIndex
 from curation.duplicates.live import LiveIndex
@@ -55,21 +55,13 @@ def measure(command: list[str]) -> Usage:
     return Usage(time.monotonic() - started, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
 
 
-def write_corpus(corpus: Corpus, path: Path) -> list[str]:
-    """As Parquet: the turns, their text on one line, and that as a peer's tokens; returns the texts."""
-    texts = [" ".join(" ".join(turns).split()) for turns in corpus.dialogues]
-    columns = {
-        "id": pa.array(range(len(texts)), pa.int64()),
-        "turns": pa.array(corpus.dialogues, TURNS),
-        "text": pa.array(texts),
-        "tokens": pa.array(" ".join(f"{ord(letter):x}" for letter in text) for text in texts),
-    }
-    pq.write_table(pa.table(columns), path, row_group_size=8192)
-    return texts
-
-
-def call_worker(name: str, *arguments: Path) -> list[str]:
+def call_worker(name: str, *arguments: object) -> list[str]:
     return [sys.executable, "-m", "benchmarks.duplicates_worker", name, *map(str, arguments)]
+
+
+def write_apart(count: int, seed: int, path: Path) -> None:
+    """A corpus, written by another process: a child's peak counts from what its parent held when it was started."""
+    subprocess.run(call_worker("corpus", path, count, seed), cwd=ROOT, check=True)
 
 
 def print_table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -130,8 +122,7 @@ def measure_edits(_: Path) -> None:
 
 def measure_peers(folder: Path) -> None:
     source = folder / "corpus.parquet"
-    texts = write_corpus(build_corpus(120_000, 1), source)
-    truth = find_true_pairs(texts, 5, 0.7)
+    write_apart(120_000, 1, source)
     names = ["damhwa", *(name for name in ("daft", "datatrove", "textdedup") if (PEERS / name).is_dir())]
     usages: dict[str, list[Usage]] = {name: [] for name in names}
     for number in range(ROUNDS):
@@ -144,6 +135,7 @@ def measure_peers(folder: Path) -> None:
             peer = [str(PEERS / name / "bin" / "python"), "benchmarks/peers_duplicates.py", name]
             own = call_worker("raw", source, target)
             usages[name].append(measure(own if name == "damhwa" else [*peer, str(source), str(target), str(scratch)]))
+    truth = find_true_pairs(pq.read_table(source, columns=["text"])["text"].to_pylist(), 5, 0.7)
     rows = []
     for name in names:
         recall, precision = score_clusters(np.load(folder / f"{name}.npy"), truth)
@@ -159,7 +151,7 @@ def measure_growth(folder: Path) -> None:
     for count in (120_000, 480_000):
         source = folder / f"{count}.parquet"
         if not source.exists():
-            write_corpus(build_corpus(count, 1), source)
+            write_apart(count, 1, source)
         usages = []
         for _ in range(ROUNDS):
             shutil.rmtree(folder / f"index-{count}", ignore_errors=True)
@@ -175,10 +167,10 @@ def measure_growth(folder: Path) -> None:
 def measure_lookup(folder: Path) -> None:
     known, new = folder / "480000.parquet", folder / "10000.parquet"
     if not known.exists():
-        write_corpus(build_corpus(480_000, 1), known)
+        write_apart(480_000, 1, known)
     if not (folder / "index-480000").exists():
         measure(call_worker("default", known, folder / "index-480000"))
-    write_corpus(build_corpus(10_000, 2), new)
+    write_apart(10_000, 2, new)
     rows = []
     for number in range(ROUNDS):
         copy = folder / "index-copy"

@@ -1,9 +1,9 @@
-"""One measured job in a process of its own: `python -m benchmarks.duplicates_worker raw|default|lookup PATH PATH`."""
+"""One measured job in a process of its own: `python -m benchmarks.duplicates_worker corpus|raw|default|lookup ARGUMENT …`."""
 
 import resource
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from benchmarks.corpus import Corpus, build_corpus
 from curation.duplicates.index import DuplicateIndex
 from curation.duplicates.settings import DuplicateSettings
 from curation.normal_form import fold
@@ -20,6 +21,23 @@ from curation.normal_form import fold
 RAW = DuplicateSettings(n=5, threshold=0.7, split_threshold=0.7, probability=0.999)
 """Truth 1: raw character 5-grams."""
 TURNS = pa.list_(pa.string())
+
+
+def write_corpus(corpus: Corpus, path: Path) -> list[str]:
+    """As Parquet: the turns, their text on one line, and that as a peer's tokens; returns the texts."""
+    texts = [" ".join(" ".join(turns).split()) for turns in corpus.dialogues]
+    columns = {
+        "id": pa.array(range(len(texts)), pa.int64()),
+        "turns": pa.array(corpus.dialogues, TURNS),
+        "text": pa.array(texts),
+        "tokens": pa.array(" ".join(f"{ord(letter):x}" for letter in text) for text in texts),
+    }
+    pq.write_table(pa.table(columns), path, row_group_size=8192)
+    return texts
+
+
+def work_corpus(path: Path, count: Path, seed: Path) -> None:
+    write_corpus(build_corpus(int(str(count)), int(str(seed))), path)
 
 
 def read_turns(path: Path) -> Iterator[pa.Array]:
@@ -70,5 +88,10 @@ def label_components(left: npt.NDArray[np.int64], right: npt.NDArray[np.int64], 
 
 
 if __name__ == "__main__":
-    workers = {"raw": work_raw, "default": work_default, "lookup": work_lookup}
-    workers[sys.argv[1]](*map(Path, sys.argv[2:4]))
+    workers: dict[str, Callable[..., None]] = {
+        "corpus": work_corpus,
+        "raw": work_raw,
+        "default": work_default,
+        "lookup": work_lookup,
+    }
+    workers[sys.argv[1]](*map(Path, sys.argv[2:]))
