@@ -11,6 +11,7 @@ import shutil
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +32,7 @@ from curation.measure import MeasuredFile, Ruler, measure_source
 from curation.neighbours import Neighbours, Pairs
 from curation.opinions import Opinions, gather_opinions
 from curation.reviews import REVIEWS_FILE, Review, Reviews, read_reviews
-from curation.rows import Rows, read_rows, scan
+from curation.rows import BATCH_ROWS, Rows, read_rows, scan
 from curation.semantic import SemanticPairs, add_pairs, list_notes, select_new
 from curation.settings import OPENING, CurationSettings
 from curation.settlement import Judged, Settlement, SettleSettings, Status, settle
@@ -45,6 +46,8 @@ from datagen.record import Message
 Mask = npt.NDArray[np.bool_]
 MOST_COMPARED = 300_000
 """Pairs across the splits that are compared one by one, for the highest similarity of a set without leaks."""
+INDEXED_AT_ONCE = 100_000
+"""Rows that are added to the index before it is written: they take about 0.7 GB, what is written next to nothing."""
 MEMORY_FILE = "splits.parquet"
 NOT_COUNTED = (Status.DUPLICATE, Status.SET_ASIDE, Status.DROPPED)
 HUMAN = "human"
@@ -210,8 +213,10 @@ def _open_index(work: Workplace, rows: Rows) -> DuplicateIndex:
         known, index = [], DuplicateIndex.open(folder, work.settings.index_settings)
     if len(known) < len(names):
         covers.unlink(missing_ok=True)
-        index.add(_list_folded(rows.files[len(known) :]))
-        index.save()
+        batches = _list_folded(rows.files[len(known) :])
+        for first in batches:
+            index.add(chain([first], islice(batches, INDEXED_AT_ONCE // BATCH_ROWS - 1)))
+            index.save()
         covers.write_text(json.dumps(names), encoding="utf-8")
     return index
 

@@ -25,9 +25,11 @@ from curation.duplicates.rows import Int64s
 from curation.duplicates.search import find_pairs
 from curation.duplicates.segment import Members, Segment, join_segments
 from curation.duplicates.settings import DuplicateSettings
+from datagen.errors import DataError
 
 _MOST_SEGMENTS = 8
-"""More than this are joined to one when the index is saved."""
+"""When there are more, neighbours are joined as the index is saved, up to so many rows that it fits into memory."""
+_LARGEST_JOINED = 200_000
 
 
 class DuplicateIndex:
@@ -46,10 +48,13 @@ class DuplicateIndex:
     def open(cls, folder: Path, settings: DuplicateSettings) -> "DuplicateIndex":
         """The index kept in a folder; an empty one where none lies there or it does not fit."""
         index = cls(folder, settings)
-        named, index.reopened_because = read_segments(folder, settings)
-        index._names, index._segments = [name for name, _ in named], [segment for _, segment in named]
+        index._use(*read_segments(folder, settings))
         index._first = None
         return index
+
+    def _use(self, named: list[tuple[str | None, Segment]], reason: str | None) -> None:
+        self.reopened_because = reason
+        self._names, self._segments = [name for name, _ in named], [segment for _, segment in named]
 
     @property
     def settings(self) -> DuplicateSettings:
@@ -118,11 +123,19 @@ class DuplicateIndex:
         return judge(measured, max(loosest, self._settings.threshold), loosest)
 
     def save(self) -> None:
-        """Write what is new. Raises DataError where the disk does not take it; the folder then holds the old index."""
-        if len(self._segments) > _MOST_SEGMENTS:
-            self._segments, self._names = [join_segments(self._segments)], [None]
+        """Write what is new, and map it instead of keeping it in memory.
+
+        Raises DataError where the disk does not take it; the folder then holds the old index.
+        """
         named = list(zip(self._names, self._segments, strict=True))
-        self._names = list(write_segments(self._folder, named, self._settings))
+        if len(named) > _MOST_SEGMENTS:
+            named = _join_small(named)
+        write_segments(self._folder, named, self._settings)
+        written, reason = read_segments(self._folder, self._settings)
+        if reason is not None:
+            hint = "delete the folder and run the same command again: it is made from the dialogues"
+            raise DataError(f"the duplicate index {self._folder} cannot be read back: {reason}", hint)
+        self._use(written, None)
 
     def _list_rows(self) -> Int64s:
         return np.concatenate([np.zeros(0, np.int64), *(each.rows for each in self._segments)])
@@ -138,3 +151,14 @@ class DuplicateIndex:
                 digests = np.ascontiguousarray(each.digests).view("V16")[:, 0].tolist()
                 self._first.update(zip(digests, range(each.first, each.first + len(each)), strict=True))
         return self._first
+
+
+def _join_small(named: list[tuple[str | None, Segment]]) -> list[tuple[str | None, Segment]]:
+    """Neighbours joined, as many as are small together; a large segment stays as it is."""
+    groups: list[list[tuple[str | None, Segment]]] = []
+    for each in named:
+        if groups and sum(len(segment) for _, segment in groups[-1]) + len(each[1]) <= _LARGEST_JOINED:
+            groups[-1].append(each)
+        else:
+            groups.append([each])
+    return [group[0] if len(group) == 1 else (None, join_segments([each for _, each in group])) for group in groups]
