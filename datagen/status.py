@@ -39,7 +39,7 @@ def read_status(folder: Path) -> dict[str, Any]:
         "model": request["provider"]["model"],
         "quota": sum(topic["quota"] for topic in topics),
         "accepted": sum(topic["accepted"] for topic in topics),
-        "curated": sum(curated.values()) if curated else None,
+        "curated": sum(counts.get("accepted", 0) for counts in curated.values()) if curated else None,
         "rejected": sum(each.rejected for each in totals),
         "failed": sum(each.failed for each in totals),
         "requests": sum(each.requests for each in totals),
@@ -55,11 +55,11 @@ def read_status(folder: Path) -> dict[str, Any]:
     }
 
 
-def _read_curated(folder: Path) -> dict[str, int]:
-    """Topic → dialogues that the last curation accepted; empty where the run was never curated."""
+def _read_curated(folder: Path) -> dict[str, dict[str, int]]:
+    """Topic → what became of its dialogues at the last curation → count; empty where the run was never curated."""
     try:
         report = json.loads((folder / "curated" / "report.json").read_text(encoding="utf-8"))
-        return {each["topic"]: each["counts"]["accepted"] for each in report["topics"] if each["topic"]}
+        return {each["topic"]: dict(each["counts"]) for each in report["topics"] if each["topic"]}
     except (OSError, ValueError, KeyError, TypeError):
         return {}
 
@@ -87,10 +87,10 @@ def draw_status(status: dict[str, Any]) -> Iterator[Table | str]:
     is_curated = status["curated"] is not None
     for name in ("valid", "accepted", "quota", "missing") if is_curated else ("accepted", "quota", "missing"):
         table.add_column(name, justify="right")
-    table.add_column("rejected, by reason")
+    table.add_column("rejected, not accepted" if is_curated else "rejected, by reason")
     table.add_column("cost", justify="right")
     for topic in status["topics"]:
-        accepted = (topic["curated"] or 0) if is_curated else topic["accepted"]
+        accepted = (topic["curated"] or {}).get("accepted", 0) if is_curated else topic["accepted"]
         missing = topic["quota"] - accepted
         table.add_row(
             escape(topic["category"]),
@@ -99,7 +99,7 @@ def draw_status(status: dict[str, Any]) -> Iterator[Table | str]:
             str(accepted),
             str(topic["quota"]),
             f"[yellow]{missing}[/]" if missing > 0 else "[green]–[/]",
-            ", ".join(f"{reason} {count}" for reason, count in topic["rejected"].items()) or "–",
+            ", ".join(f"{reason} {count}" for reason, count in _list_lost(topic).items()) or "–",
             format_money(topic["cost_usd"]),
         )
     yield table
@@ -111,6 +111,13 @@ def draw_status(status: dict[str, Any]) -> Iterator[Table | str]:
     waiting = f", {status['unsealed']:,} accepted ones not in Parquet yet" if status["unsealed"] else ""
     shards = f"{status['shards']} {'shard' if status['shards'] == 1 else 'shards'}"
     yield f"{shards} in dialogues/{waiting}{_describe_span(status)}"
+
+
+def _list_lost(topic: dict[str, Any]) -> dict[str, int]:
+    """Why drafts were rejected, and what became of the dialogues that curation did not accept."""
+    others = {name.replace("_", "-"): count for name, count in (topic["curated"] or {}).items()}
+    others.pop("accepted", None)
+    return {**topic["rejected"], **{name: count for name, count in others.items() if count}}
 
 
 def _describe_accepted(status: dict[str, Any]) -> str:
