@@ -1,4 +1,4 @@
-"""One measured job in a process of its own: `python -m benchmarks.duplicates_worker corpus|raw|default|lookup ARGUMENT …`."""
+"""One measured job in a process of its own: `python -m benchmarks.duplicates_worker JOB ARGUMENT …`."""
 
 import resource
 import sys
