@@ -6,7 +6,8 @@ sure. A last word behind a finished sentence (뭐야 이거 · 고마워요, 오
 """
 
 import re
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -100,14 +101,15 @@ class EndingTable:
             self._endings.update((spelt, ending) for form in group.list_forms() for spelt in _spell(form))
         self._whole = {form: group.describe() for group in table.whole for form in group.list_forms()}
         self._tails = frozenset(table.tails.split())
-        self._lengths = range(max(map(len, self._endings)), 0, -1)
+        self._lengths = _list_lengths(self._endings)
 
     def judge(self, sentence: str) -> Ending:
         """What the ending of one sentence tells; linear in its length, and never at a loss."""
         core = sentence.rstrip(_FILLER)
         if not core:
             return self._whole.get(sentence.strip(_MARKS), NOTHING)
-        is_question = "?" in sentence[len(core) :] or "？" in sentence[len(core) :]
+        marks = sentence[len(core) :]
+        is_question = "?" in marks or "？" in marks
         if len(core) < 16 and (whole := self._find_whole(core.lstrip(_FILLER), is_question)) is not None:
             return whole
         found = self._find(core, is_question)
@@ -115,7 +117,7 @@ class EndingTable:
             found = self._hear_call(core, found)
         if found.level is None:
             return self._look_again(core, found, is_question)
-        if found.confidence <= _LEANING and ("…" in sentence[len(core) :] or ".." in sentence[len(core) :]):
+        if found.confidence <= _LEANING and ("…" in marks or ".." in marks):
             return NOTHING
         return found
 
@@ -138,7 +140,7 @@ class EndingTable:
     def _find(self, core: str, is_question: bool) -> Ending:
         known = self._endings
         window = " " + core[-8:] if len(core) <= 8 else core[-9:]
-        for length in self._lengths:
+        for length in self._lengths.get(window[-1], ()):
             end = window[-length:]
             if is_question and (found := known.get(end + "?")) is not None:
                 return found
@@ -193,6 +195,16 @@ class EndingTable:
 def load_endings() -> EndingTable:
     """The table, read once."""
     return EndingTable()
+
+
+def _list_lengths(endings: Iterable[str]) -> dict[str, tuple[int, ...]]:
+    """Last character → how long the endings in it are, the longest first."""
+    lengths: defaultdict[str, set[int]] = defaultdict(set)
+    for end in endings:
+        words = end.removesuffix("?")
+        if words:
+            lengths[words[-1]].add(len(words))
+    return {last: tuple(sorted(each, reverse=True)) for last, each in lengths.items()}
 
 
 def _spell(form: str) -> Iterator[str]:

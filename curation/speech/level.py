@@ -5,8 +5,7 @@ persona's. (A classifier of character n-grams as the third judge was tried and l
 decided 3 sentences more, and gave a level to 27 of the 230 that carry none. Spellings like 조아써 went into the table.)
 """
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from curation.speech.ending import UNSURE, load_endings
 from curation.speech.morphology import judge_by_morphology
@@ -19,8 +18,7 @@ _MOST_ASKED = 200
 """Different sentences of one utterance that morphology is asked about: no speech has more, a broken megabyte might."""
 
 
-@dataclass(frozen=True, slots=True)
-class SentenceLevel:
+class SentenceLevel(NamedTuple):
     """Characters `start` to `end` of the text are one sentence. `level` None: it carries none, or none can be told.
 
     `by` is who said so; None where both judges passed. `confidence` is in 0..1.

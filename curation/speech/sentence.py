@@ -6,7 +6,8 @@ which read as a noun, so that 그가 '안녕하세요'라고 했어 is judged by
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from itertools import pairwise
 
 PLACEHOLDER = "\ue000"
 """Stands for one character of quoted speech (a private-use character: no text has it for anything else)."""
@@ -31,35 +32,36 @@ def mask_quotes(speech: str) -> str:
     return masked if masked == speech or _HANGUL.search(masked) else speech
 
 
-def split_sentences(masked: str, closes: Callable[[str], bool]) -> Iterator[tuple[int, int]]:
+def split_sentences(masked: str, closes: Callable[[str], bool]) -> list[tuple[int, int]]:
     """The places of the sentences in masked speech: in order, not overlapping, without surrounding space.
 
     `closes` tells whether a piece that is followed by laughter or an ellipsis is a finished sentence.
     """
-    start = 0
+    borders = [0]
     for found in _BREAK.finditer(masked):
-        if found.end() < len(masked) and not _cuts(masked, start, found, closes):
-            continue
-        yield from _trim(masked, start, found.end())
-        start = found.end()
-    yield from _trim(masked, start, len(masked))
+        end = found.end()
+        if end == len(masked) or _cuts(masked, borders[-1], found, closes):
+            borders.append(end)
+    borders.append(len(masked))
+    return [place for start, end in pairwise(borders) if (place := _trim(masked, start, end)) is not None]
 
 
 def _cuts(masked: str, start: int, found: re.Match[str], closes: Callable[[str], bool]) -> bool:
     marks, here, there = found[0], masked[found.start() - 1 : found.start()], masked[found.end()]
-    if _HARD.search(marks):
+    if marks != ". " and _HARD.search(marks):
         return True
     if marks.startswith(".") and not marks.startswith("..") and "…" not in marks:
         return not (here.isascii() and there.isascii() and here.isalnum() and there.isalnum())
     return closes(masked[max(start, found.start() - 16) : found.start()])
 
 
-def _trim(masked: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+def _trim(masked: str, start: int, end: int) -> tuple[int, int] | None:
+    """The place without surrounding space; None where nothing is said."""
     piece = masked[start:end]
-    bare = piece.strip()
-    if bare and _SPOKEN.search(bare):
-        begin = start + len(piece) - len(piece.lstrip())
-        yield begin, begin + len(bare)
+    bare = piece.lstrip()
+    if not _SPOKEN.search(bare):
+        return None
+    return start + len(piece) - len(bare), start + len(piece.rstrip())
 
 
 _SPOKEN = re.compile("[가-힣ㄱ-ㅎㅏ-ㅣA-Za-z0-9\ue000]")
