@@ -46,8 +46,8 @@ from datagen.record import Message
 Mask = npt.NDArray[np.bool_]
 MOST_COMPARED = 300_000
 """Pairs across the splits that are compared one by one, for the highest similarity of a set without leaks."""
-INDEXED_AT_ONCE = 100_000
-"""Rows that are added to the index before it is written: they take about 0.7 GB, what is written next to nothing."""
+INDEXED_AT_ONCE = 50_000
+"""Rows that are added to the index before it is written: they take about 0.6 GB, what is written next to nothing."""
 MEMORY_FILE = "splits.parquet"
 NOT_COUNTED = (Status.DUPLICATE, Status.SET_ASIDE, Status.DROPPED)
 HUMAN = "human"
