@@ -18,6 +18,8 @@ class Watched:
     wall_s: float = 0.0
     cpu_s: float = 0.0
     peak_mb: float = 0.0
+    anonymous_mb: float = 0.0
+    """The same without the pages of mapped files, which the system takes back when it needs them."""
     code: int = 0
     marks: dict[str, float] = field(default_factory=dict)
     """Name → seconds after the start at which it was so."""
@@ -36,8 +38,9 @@ def watch(command: Sequence[str], root: Path, marks: Mapping[str, Callable[[], b
     def sample() -> None:
         high = 0.0
         while not done.wait(INTERVAL_S):
-            now = measure_memory(process.pid)
+            now, anonymous = measure_memory(process.pid)
             high, seen.peak_mb = max(high, now), max(seen.peak_mb, now)
+            seen.anonymous_mb = max(seen.anonymous_mb, anonymous)
             while waiting and waiting[0][1]():
                 name, _ = waiting.pop(0)
                 seen.marks[name], seen.peaks[name] = time.monotonic() - started, high
@@ -55,8 +58,9 @@ def watch(command: Sequence[str], root: Path, marks: Mapping[str, Callable[[], b
     return seen
 
 
-def measure_memory(pid: int) -> float:
-    """MB of a process and its descendants: what is theirs alone, and their share of what they share (PSS)."""
+def measure_memory(pid: int) -> tuple[float, float]:
+    """MB of a process and its descendants: what is theirs alone and their share of what they share (PSS), all of it
+    and the anonymous part."""
     try:
         rollup = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii")
         children = [
@@ -65,6 +69,7 @@ def measure_memory(pid: int) -> float:
             for child in (task / "children").read_text(encoding="ascii").split()
         ]
     except OSError:  # it ended in between
-        return 0.0
-    own = next(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:"))
-    return own / 1024 + sum(map(measure_memory, children))
+        return 0.0, 0.0
+    kilobytes = {line.split()[0]: int(line.split()[1]) for line in rollup.splitlines()[1:]}
+    parts = [(kilobytes["Pss:"] / 1024, kilobytes["Pss_Anon:"] / 1024), *map(measure_memory, children)]
+    return sum(part[0] for part in parts), sum(part[1] for part in parts)
