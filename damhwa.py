@@ -205,8 +205,8 @@ def export(
     as_json: JsonOption = False,
 ) -> None:
     """Write the curated splits in the form that a trainer reads, as JSONL and Parquet."""
-    from curation.export import describe_export, open_export_source
-    from curation.export import export as write
+    from curation.release.export import describe_export, open_export_source
+    from curation.release.export import export as write
 
     sources = [open_export_source(run, tuple(persona or ())) for run in runs]
     summary = write(sources, out, format_, with_system_prompt=system_prompt)
@@ -236,9 +236,9 @@ def publish(
     as_json: JsonOption = False,
 ) -> None:
     """Publish the curated splits on the Hugging Face hub: one commit, with card and report."""
-    from curation.hub import Destination
-    from curation.publish import describe_publication
-    from curation.publish import publish as send
+    from curation.release.hub import Destination
+    from curation.release.publish import describe_publication
+    from curation.release.publish import publish as send
 
     destination = Destination(repo, private, branch, tag, token_env, endpoint)
     files = tuple(extras or ())

@@ -12,7 +12,7 @@ from curation.duplicates.across import find_across
 from curation.examination import Examination
 from curation.normal_form import fold
 from curation.row import BadRowError, pick_messages, read_messages
-from curation.settlement import Status
+from curation.settling.settlement import Status
 from curation.source import RawBatch, list_rows, open_foreign, read_batches
 from datagen.errors import DataError
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
 
-from curation.ask import Asker, Question, estimate_tokens
+from curation.opinions.ask import Asker, Question, estimate_tokens
 from curation.source import BASELINE_FOLDER
 from datagen.console import err
 from datagen.errors import DamhwaError

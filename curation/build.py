@@ -14,14 +14,14 @@ import numpy as np
 
 from curation.baseline import ask_baseline
 from curation.curate import choose_settings, conclude
-from curation.desk import Desk
 from curation.duplicates.live import LiveIndex
 from curation.examination import Examination, Workplace, examine
 from curation.gate import Gate
+from curation.opinions.desk import Desk
 from curation.progress import show_asking, show_measuring
 from curation.rows import scan
 from curation.settings import FILE_NAME, CurationSettings
-from curation.settlement import Status
+from curation.settling.settlement import Status
 from curation.source import open_run as open_source
 from datagen.console import err
 from datagen.endpoint_options import ProviderOptions

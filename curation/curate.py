@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from curation.against import find_contamination
-from curation.desk import Desk
 from curation.examination import MEMORY_FILE, Examination, Workplace, examine
+from curation.opinions.desk import Desk
 from curation.outputs import replace_folder
 from curation.progress import show_asking, show_measuring
 from curation.settings import FILE_NAME, CurationSettings, load_settings
+from curation.settling.split_memory import extend_memory, write_memory
 from curation.source import is_run, open_foreign, open_run
-from curation.split_memory import extend_memory, write_memory
 from curation.summary import summarise, tell_warnings
 from curation.write import write_curated
 from datagen.errors import DataError, UsageError

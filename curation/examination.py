@@ -6,39 +6,36 @@ The order matters in one place: what a filter drops neither keeps nor drops a ne
 """
 
 import hashlib
-import json
-import shutil
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
-from curation.desk import Desk
 from curation.duplicates.completion import complete_pairs
 from curation.duplicates.index import DuplicateIndex
 from curation.duplicates.pairs import Pairs as FoundPairs
 from curation.filters.opening import find_overused
 from curation.finding import Finding
-from curation.judge import DISPUTABLE
-from curation.keepers import LargeCluster, Rank, find_large_cluster, label_clusters
-from curation.leakage import Leakage, check_leakage
-from curation.material import Material
-from curation.measure import MeasuredFile, Ruler, measure_source
-from curation.neighbours import Neighbours, Pairs
-from curation.opinions import Opinions, gather_opinions
+from curation.kept_index import open_kept_index
+from curation.measure import Ruler, measure_source
+from curation.opinions.desk import Desk
+from curation.opinions.gather import Opinions, gather_opinions
+from curation.opinions.judge import DISPUTABLE
+from curation.opinions.material import Material
+from curation.opinions.semantic import SemanticPairs, add_pairs, list_notes, select_new
 from curation.reviews import REVIEWS_FILE, Review, Reviews, read_reviews
-from curation.rows import BATCH_ROWS, Rows, read_rows, scan
-from curation.semantic import SemanticPairs, add_pairs, list_notes, select_new
+from curation.rows import Rows, read_rows, scan
 from curation.settings import OPENING, CurationSettings
-from curation.settlement import Judged, Settlement, SettleSettings, Status, settle
-from curation.share_out import Strata
+from curation.settling.keepers import LargeCluster, Rank, find_large_cluster, label_clusters
+from curation.settling.leakage import Leakage, check_leakage
+from curation.settling.neighbours import Neighbours, Pairs
+from curation.settling.settlement import Judged, Settlement, SettleSettings, Status, settle
+from curation.settling.share_out import Strata
+from curation.settling.split_memory import Codes, Split, read_memory, recall_splits
 from curation.source import Source
-from curation.split_memory import Codes, Split, read_memory, recall_splits
 from curation.verdicts import Findings, decide_findings
 from datagen.errors import DataError, UsageError
 from datagen.record import Message
@@ -46,8 +43,6 @@ from datagen.record import Message
 Mask = npt.NDArray[np.bool_]
 MOST_COMPARED = 300_000
 """Pairs across the splits that are compared one by one, for the highest similarity of a set without leaks."""
-INDEXED_AT_ONCE = 50_000
-"""Rows that are added to the index before it is written: they take about 0.6 GB, what is written next to nothing."""
 MEMORY_FILE = "splits.parquet"
 NOT_COUNTED = (Status.DUPLICATE, Status.SET_ASIDE, Status.DROPPED)
 HUMAN = "human"
@@ -132,7 +127,7 @@ def examine(work: Workplace, tell: Callable[[int], None] = lambda _: None, desk:
     ruler = Ruler.of(work.source, dict(work.settings.filters))
     rows = read_rows(measure_source(work.source, ruler, work.cache / "measured", tell))
     _check_readable(work, rows)
-    index = _open_index(work, rows)
+    index = open_kept_index(work.cache / "index", work.settings.index_settings, rows.files)
     pairs = index.pairs(index.settings.split_threshold)
     neighbours = _join(rows, index, pairs)
     reviews = read_reviews(work.folder / REVIEWS_FILE)
@@ -193,44 +188,6 @@ def _complete(work: Workplace, rows: Rows, found: Found, rank: Rank, said: Seman
     clusters = label_clusters(neighbours, settings.threshold)
     large = find_large_cluster(neighbours, clusters, settings.max_cluster_share)
     return Similar(found.index, pairs, neighbours, clusters, large, said)
-
-
-def _open_index(work: Workplace, rows: Rows) -> DuplicateIndex:
-    """The kept index, with the rows that it does not know yet added.
-
-    It knows measured files by name; where those that it knows are not the first of today's, it is made anew.
-    """
-    folder = work.cache / "index"
-    covers = folder / "covers.json"
-    names = [file.path.stem for file in rows.files]
-    known = _read_covers(covers)
-    if known != names[: len(known)]:
-        shutil.rmtree(folder, ignore_errors=True)
-        known = []
-    index = DuplicateIndex.open(folder, work.settings.index_settings)
-    if index.rows != sum(file.rows for file in rows.files[: len(known)]):
-        shutil.rmtree(folder, ignore_errors=True)
-        known, index = [], DuplicateIndex.open(folder, work.settings.index_settings)
-    if len(known) < len(names):
-        covers.unlink(missing_ok=True)
-        batches = _list_folded(rows.files[len(known) :])
-        for first in batches:
-            index.add(chain([first], islice(batches, INDEXED_AT_ONCE // BATCH_ROWS - 1)))
-            index.save()
-        covers.write_text(json.dumps(names), encoding="utf-8")
-    return index
-
-
-def _read_covers(path: Path) -> list[str]:
-    try:
-        names: list[str] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return []
-    return names
-
-
-def _list_folded(files: tuple[MeasuredFile, ...]) -> Iterator[pa.Array]:
-    return (batch.column("folded") for _, batch in scan(files, ["folded"]))
 
 
 def _note_semantic(work: Workplace, rows: Rows, similar: Similar) -> Iterator[tuple[int, Finding]]:

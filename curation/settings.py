@@ -17,10 +17,10 @@ from curation.duplicates.settings import DuplicateSettings
 from curation.filter import FilterSettings
 from curation.filters import FILTERS
 from curation.filters.opening import OpeningSettings
-from curation.judge import JudgeSettings
-from curation.moderation import ModerationSettings
-from curation.semantic import SemanticSettings
-from curation.splits import SplitSettings
+from curation.opinions.judge import JudgeSettings
+from curation.opinions.moderation import ModerationSettings
+from curation.opinions.semantic import SemanticSettings
+from curation.settling.splits import SplitSettings
 from datagen.errors import SpecError
 from datagen.form_file import FormReader
 from datagen.packaged import find_packaged

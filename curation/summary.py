@@ -5,7 +5,7 @@ from typing import Any
 
 from curation.against import Contamination
 from curation.examination import Examination
-from curation.settlement import Status
+from curation.settling.settlement import Status
 from datagen.console import err
 
 

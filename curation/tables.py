@@ -5,10 +5,10 @@ import pyarrow as pa
 
 from curation.duplicates.pairs import Kind
 from curation.examination import Examination
+from curation.opinions.semantic import SemanticPairs
 from curation.schemas import CLUSTERS, DECISIONS
-from curation.semantic import SemanticPairs
-from curation.settlement import Status
-from curation.split_memory import SPLITS
+from curation.settling.settlement import Status
+from curation.settling.split_memory import SPLITS
 
 SEMANTIC = pa.schema(
     [

@@ -16,7 +16,7 @@ from curation.report.build import build_report
 from curation.report.card import render_card
 from curation.report.input import Bands, Leakage, Pair, ReportInput
 from curation.report.page import render_report
-from curation.settlement import Status
+from curation.settling.settlement import Status
 from curation.source import BASELINE_FOLDER
 from curation.tables import list_clusters, list_decisions, list_semantic
 from datagen.ledger import Ledger

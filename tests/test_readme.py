@@ -9,8 +9,8 @@ from typing import get_args
 from typer.models import OptionInfo
 
 import damhwa
-from curation.export_formats import FORMAT_NAMES
 from curation.filters import FILTERS
+from curation.release.formats import FORMAT_NAMES
 from curation.schemas import FINDINGS
 from curation.settings import OPENING
 from datagen import errors

@@ -14,8 +14,8 @@ from functools import cache
 from curation.filter import Filter, FilterSettings
 from curation.filters.word_file import WordForm, read_words
 from curation.finding import AtLeast, Observation
+from curation.signs.talk import TalkReader
 from curation.subject import Subject, Utterance
-from curation.talk import TalkReader
 
 
 class Settings(FilterSettings):

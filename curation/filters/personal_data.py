@@ -12,11 +12,11 @@ from collections.abc import Iterator
 
 from curation.filter import Filter, FilterSettings
 from curation.finding import AtLeast, Observation
-from curation.identifiers.address import find_addresses
-from curation.identifiers.contact import find_contacts, find_ips
-from curation.identifiers.number import find_numbers, find_passports
-from curation.identifiers.phone import find_phones, find_short_phones, find_spelled_phones
-from curation.identifiers.words import Found
+from curation.signs.identifiers.address import find_addresses
+from curation.signs.identifiers.contact import find_contacts, find_ips
+from curation.signs.identifiers.number import find_numbers, find_passports
+from curation.signs.identifiers.phone import find_phones, find_short_phones, find_spelled_phones
+from curation.signs.identifiers.words import Found
 from curation.subject import Subject
 
 

@@ -14,8 +14,8 @@ from itertools import pairwise
 
 from curation.filter import Filter, FilterSettings
 from curation.finding import AtLeast, Observation
-from curation.loops import find_letter_loops, find_phrase, find_spaced_loop
 from curation.normal_form import fold
+from curation.signs.loops import find_letter_loops, find_phrase, find_spaced_loop
 from curation.subject import Subject, Utterance
 
 

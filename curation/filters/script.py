@@ -12,11 +12,11 @@ from functools import cache
 from curation.filter import Filter, FilterSettings
 from curation.filters.word_file import WordForm, read_words
 from curation.finding import AtLeast, AtMost, Observation
-from curation.foreign_script import ForeignRun, find_foreign
-from curation.lone_jamo import JamoKind, find_lone_jamo
-from curation.mojibake import find_mojibake, list_rare_syllables
+from curation.signs.foreign_script import ForeignRun, find_foreign
+from curation.signs.lone_jamo import JamoKind, find_lone_jamo
+from curation.signs.mojibake import find_mojibake, list_rare_syllables
+from curation.signs.talk import TalkReader
 from curation.subject import Subject, Utterance
-from curation.talk import TalkReader
 
 
 class Settings(FilterSettings):

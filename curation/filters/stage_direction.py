@@ -13,10 +13,10 @@ from collections.abc import Iterator
 from itertools import islice
 
 from curation.filter import Filter, FilterSettings
-from curation.filters.asterisk import WELL_FORMED, Slip, find_slips
-from curation.filters.markup import blank_out_markdown, find_markup, may_have_markup
-from curation.filters.placeholder import Misuse, find_foreign, find_misfits, may_have_foreign
 from curation.finding import AtLeast, Observation
+from curation.signs.asterisk import WELL_FORMED, Slip, find_slips
+from curation.signs.markup import blank_out_markdown, find_markup, may_have_markup
+from curation.signs.placeholder import Misuse, find_foreign, find_misfits, may_have_foreign
 from curation.subject import Subject, Utterance
 
 

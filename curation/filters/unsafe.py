@@ -14,8 +14,8 @@ from functools import lru_cache
 
 from curation.filter import Filter, FilterSettings
 from curation.finding import AtLeast, Observation
-from curation.lexicon import Finder, Hit, load_lexicon
-from curation.minors import MinorFinder
+from curation.signs.lexicon import Finder, Hit, load_lexicon
+from curation.signs.minors import MinorFinder
 from curation.subject import Subject, Utterance
 
 

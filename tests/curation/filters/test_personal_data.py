@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from curation.filters import personal_data
 from curation.finding import Observation
-from curation.identifiers.check_digit import is_made_up, is_resident_number, passes_luhn
+from curation.signs.identifiers.check_digit import is_made_up, is_resident_number, passes_luhn
 from curation.subject import Subject
 from datagen.record import Message, clean_text
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from curation.filter import Filter, decide
 from curation.filters import language, length, repetition, script, unfinished
 from curation.finding import Finding, Observation
-from curation.lone_jamo import find_lone_jamo
+from curation.signs.lone_jamo import find_lone_jamo
 from curation.subject import PersonaSheet, Subject
 from datagen.record import Message, Role, clean_text
 

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from curation.disguise import undo_disguise
 from curation.filters import unsafe
 from curation.finding import Observation
-from curation.lexicon import NOISE, load_lexicon
+from curation.signs.disguise import undo_disguise
+from curation.signs.lexicon import NOISE, load_lexicon
 from curation.subject import Subject
 from datagen.record import Message, clean_text
 

@@ -1,0 +1,89 @@
+"""The card of an export: a README whose header tells `datasets` which file is which split of which configuration."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from io import StringIO
+from pathlib import Path
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from curation.release.curated_set import SIMULATOR
+
+_TAKEN_OVER = ("license", "language", "pretty_name", "task_categories", "tags")
+"""What an export says of itself in the words of the curated folder's card."""
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    format: str
+    datasets: tuple[str, ...]
+    counts: Mapping[str, Mapping[str, int]]
+    """Configuration → split → rows."""
+    is_simulated: bool
+    fingerprint: str
+    front_matter: Mapping[str, object]
+
+
+def read_front_matter(path: Path) -> dict[str, object]:
+    """The YAML header of a card; empty where there is none that can be read."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return {}
+    if not text.startswith("---\n") or "\n---" not in text[4:]:
+        return {}
+    try:
+        header = YAML(typ="safe").load(text[4 : text.index("\n---", 3)])
+    except YAMLError:
+        return {}
+    return header if isinstance(header, dict) else {}
+
+
+def render_card(card: Card) -> str:
+    header = {"language": ["ko"]} | {key: card.front_matter[key] for key in _TAKEN_OVER if key in card.front_matter}
+    title = ", ".join(card.datasets)
+    lines = ["---", f"{_dump(header | {'configs': _list_configs(card)})}---", "", f"# {title}", ""]
+    if card.is_simulated:
+        lines += [
+            f"> **Made by Damhwa's offline simulator (`{SIMULATOR}`), not by a language model.** For trying the "
+            "pipeline out; do not train on it and do not publish it as data.",
+            "",
+        ]
+    lines += [
+        f"Korean persona dialogues, exported by Damhwa in the format `{card.format}`. Stage directions stand between "
+        "single asterisks; `{유저}` stands for the user's name.",
+        "",
+        "| configuration | split | rows |",
+        "|---|---|---:|",
+        *(f"| {name} | {split} | {rows:,} |" for name, splits in card.counts.items() for split, rows in splits.items()),
+        "",
+        "Each split is there as Parquet and as JSON lines, with the same rows in the same order.",
+        "",
+        f"Fingerprint: `{card.fingerprint}`",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _list_configs(card: Card) -> list[dict[str, object]]:
+    configs: list[dict[str, object]] = []
+    for number, (name, splits) in enumerate(card.counts.items()):
+        place = "" if name == "default" else f"{name}/"
+        config: dict[str, object] = {"config_name": name}
+        if number == 0 and name != "default":
+            config["default"] = True
+        config["data_files"] = [{"split": split, "path": f"{place}{split}.parquet"} for split in splits]
+        configs.append(config)
+    return configs
+
+
+def _dump(header: Mapping[str, object]) -> str:
+    yaml = YAML(typ="safe")
+    yaml.default_flow_style = False
+    yaml.allow_unicode = True
+    yaml.width = 10_000
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
+    stream = StringIO()
+    yaml.dump(dict(header), stream)
+    return stream.getvalue()
