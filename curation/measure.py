@@ -9,11 +9,15 @@ import hashlib
 import json
 import multiprocessing
 import os
+import signal
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
+from multiprocessing import connection
 from pathlib import Path
 from typing import Any
 
@@ -99,16 +103,20 @@ def measure_source(
 ) -> list[MeasuredFile]:
     """Measure what is not measured yet into `folder`; `tell` is called with the number of rows that were.
 
-    Files that no source file stands behind any more are deleted. Raises DataError where the disk does not take it.
+    Files that no source file stands behind any more are deleted, and what a crash left half written.
+    Raises DataError where the disk does not take it.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        raise DataError(f"{folder} is no folder to write to: {exc.strerror}", f"look at {folder.parent}") from exc
     wanted = {path: folder / f"{_fingerprint(path, source.folder, ruler)}.parquet" for path in source.files}
     missing = [path for path, target in wanted.items() if not _is_whole(target)]
     with ExitStack() as stack:
-        run = _open_runner(stack, ruler, sum(path.stat().st_size for path in missing))
+        run = _open_runner(stack, ruler, sum(path.stat().st_size for path in missing if path.is_file()))
         for path in missing:
             _measure_file(path, source.folder, wanted[path], run, tell)
-    for path in set(folder.glob("*.parquet")) - set(wanted.values()):
+    for path in {*folder.glob("*.parquet"), *folder.glob(".*.writing")} - set(wanted.values()):
         path.unlink()
     return [_open_measured(target) for target in wanted.values()]
 
@@ -132,6 +140,15 @@ _ruler: Ruler | None = None
 def _start_worker(ruler: Ruler) -> None:
     global _ruler
     _ruler = ruler
+    threading.Thread(target=_leave_with_parent, daemon=True).start()
+
+
+def _leave_with_parent() -> None:
+    """A parent that was killed tells its workers nothing: they would wait for the next batch for ever."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    connection.wait([parent.sentinel])
+    os._exit(1)
 
 
 def _measure_in_worker(batch: RawBatch) -> tuple[pa.Table, list[Unreadable]]:
@@ -144,11 +161,20 @@ def _run_in_order(
 ) -> Iterator[tuple[pa.Table, list[Unreadable]]]:
     waiting: deque[Future[tuple[pa.Table, list[Unreadable]]]] = deque()
     for batch in batches:
-        waiting.append(pool.submit(_measure_in_worker, batch))
+        waiting.append(_submit(pool, batch))
         if len(waiting) >= in_flight:
             yield waiting.popleft().result()
     while waiting:
         yield waiting.popleft().result()
+
+
+def _submit(pool: ProcessPoolExecutor, batch: RawBatch) -> Future[tuple[pa.Table, list[Unreadable]]]:
+    """Workers start here, and inherit the mask: Ctrl-C reaches all processes of a terminal, this one answers it."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        return pool.submit(_measure_in_worker, batch)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def measure_batch(batch: RawBatch, ruler: Ruler) -> tuple[pa.Table, list[Unreadable]]:
@@ -236,6 +262,9 @@ def _measure_file(path: Path, root: Path, target: Path, run: Runner, tell: Calla
         temporary.unlink(missing_ok=True)
         hint = "free some space and run the same command again; the dialogues are untouched"
         raise DataError(f"{target} could not be written: {exc.strerror or exc}", hint) from exc
+    except BrokenProcessPool as exc:
+        hint = "free some memory and run the same command again: files that are measured stay measured"
+        raise DataError(f"a process that measured {path} was ended from outside", hint) from exc
 
 
 def _name(file: str, root: Path) -> str:
@@ -255,10 +284,10 @@ def _fingerprint(path: Path, root: Path, ruler: Ruler) -> str:
 
 def _is_whole(path: Path) -> bool:
     try:
-        pq.ParquetFile(path).close()
+        with pq.ParquetFile(path) as file:
+            return bool(file.schema_arrow.names == MEASURED.names)
     except (OSError, pa.ArrowException):
         return False
-    return True
 
 
 def _open_measured(path: Path) -> MeasuredFile:
