@@ -176,6 +176,7 @@ def measure_lookup(folder: Path) -> None:
         copy = folder / "index-copy"
         shutil.rmtree(copy, ignore_errors=True)
         shutil.copytree(folder / "index-480000", copy)
+        os.sync()
         told = subprocess.run(
             call_worker("lookup", copy, new), cwd=ROOT, check=True, capture_output=True, text=True
         ).stdout.split()
