@@ -108,7 +108,9 @@ def test_no_process_stays_behind_a_killed_curate(large_data: Path, tmp_path: Pat
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="looks at processes by /proc")
 def test_interrupting_a_terminal_ends_curate_quietly(large_data: Path, tmp_path: Path) -> None:
     command = [*COMMAND, str(large_data), "-o", str(tmp_path / "out")]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True) as process:
+    with subprocess.Popen(
+        command, stderr=subprocess.PIPE, text=True, encoding="utf-8", start_new_session=True
+    ) as process:
         wait_for(lambda: len(list_workers(process.pid)) > 0)
         os.killpg(process.pid, signal.SIGINT)
         _, told = process.communicate()
@@ -121,7 +123,7 @@ def test_interrupting_a_terminal_ends_curate_quietly(large_data: Path, tmp_path:
 def test_a_worker_that_is_killed_is_told_of_without_a_traceback(large_data: Path, tmp_path: Path) -> None:
     command = [*COMMAND, str(large_data), "-o", str(tmp_path / "out")]
     measured = tmp_path / "out" / ".curation" / "measured"
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, encoding="utf-8") as process:
         wait_for(lambda: any(path.stat().st_size > 1_000 for path in measured.glob(".*.writing")))
         os.kill(list_workers(process.pid)[0], signal.SIGKILL)
         _, told = process.communicate()

@@ -57,7 +57,7 @@ def score_by(words: dict[str, dict[str, float]]) -> Callable[[dict[str, Any]], w
 def test_turns_go_in_batches_and_a_second_call_asks_nothing(tmp_path: Path, server: OpinionServer, url: str) -> None:
     talks = [(f"{number}번 버스 왜 안 와ㅠㅠ", f"{number}분만 더 기다려 보자!") for number in range(40)]
     assert moderate(tmp_path, url, talks=talks) == []
-    assert [len(body["input"]) for body in server.asked] == [32, 32, 16]
+    assert sorted(len(body["input"]) for body in server.asked) == [16, 32, 32]
     assert {body["model"] for body in server.asked} == {"omni-moderation-latest"}
     assert moderate(tmp_path, "http://127.0.0.1:9/v1", talks=talks) == []
     assert server.counts["moderations"] == 3

@@ -40,7 +40,7 @@ def test_the_folder_loads_with_datasets(small: ReportInput, tmp_path: Path) -> N
     write_shard(folder / "findings.parquet", small.load(["b3"]))  # beside the splits, and in none of them
     offline = os.environ | {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "home")}
     told = subprocess.run(
-        [sys.executable, "-c", LOAD, folder], env=offline, capture_output=True, text=True, check=False
+        [sys.executable, "-c", LOAD, folder], env=offline, capture_output=True, text=True, encoding="utf-8", check=False
     )
     assert told.returncode == 0, told.stderr
     splits, reply = told.stdout.splitlines()
