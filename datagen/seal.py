@@ -38,7 +38,7 @@ def seal_dialogues(ledger_path: Path, folder: Path, categories: dict[str, str], 
     reader = Ledger.open_to_read(ledger_path)
     try:
         while attempts := reader.unsealed_attempts(SHARD_ROWS):
-            name = f"part-{_next_number(reader):05d}.parquet"
+            name = f"part-{_next_number(reader, folder):05d}.parquet"
             write(Ledger.begin_shard, name)
             write_shard(folder / name, reader.dialogues(attempts, categories))
             write(Ledger.seal_shard, name, attempts)
@@ -48,6 +48,8 @@ def seal_dialogues(ledger_path: Path, folder: Path, categories: dict[str, str], 
         reader.close()
 
 
-def _next_number(ledger: Ledger) -> int:
-    numbers = [int(name.removeprefix("part-").removesuffix(".parquet")) for name in ledger.shards()]
-    return max(numbers, default=0) + 1
+def _next_number(ledger: Ledger, folder: Path) -> int:
+    """Beyond all that lies there too: where a ledger was lost, its shards are all that is left of what was paid for."""
+    names = {*ledger.shards(), *(path.name for path in folder.glob("part-*.parquet"))}
+    numbers = (name.removeprefix("part-").removesuffix(".parquet") for name in names)
+    return max((int(number) for number in numbers if number.isdecimal()), default=0) + 1

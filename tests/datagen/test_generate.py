@@ -516,6 +516,21 @@ def test_a_shard_that_is_gone_or_half_written_is_written_again(
     assert simulator.counts["requests"] == 20
 
 
+def test_a_lost_ledger_does_not_take_the_dialogues_with_it(
+    spec: Path, tmp_path: Path, start_simulator: StartSimulator
+) -> None:
+    url, _ = start_simulator()
+    run = tmp_path / "run"
+    generate(str(spec), run, ask(url))
+    before = {d.id for d in read_dialogues(run / "dialogues")}
+    for path in run.glob("ledger.db*"):
+        path.unlink()
+    generate(str(spec), run, ask(url))
+    after = [d.id for d in read_dialogues(run / "dialogues")]
+    assert before < set(after)
+    assert len(after) == len(set(after)) == 40
+
+
 def test_a_spec_copy_edited_by_hand_is_told(
     spec: Path, tmp_path: Path, start_simulator: StartSimulator, edit: Edit
 ) -> None:
