@@ -16,13 +16,17 @@ from curation.duplicates.index import DuplicateIndex
 from curation.duplicates.settings import DuplicateSettings
 from curation.measure import MeasuredFile
 from curation.rows import BATCH_ROWS, scan
+from datagen.errors import DataError
 
 INDEXED_AT_ONCE = 50_000
 """Rows that are added to the index before it is written: they take about 0.6 GB, what is written next to nothing."""
 
 
 def open_kept_index(folder: Path, settings: DuplicateSettings, files: Sequence[MeasuredFile]) -> DuplicateIndex:
-    """The index in a folder, with the rows of these files that it does not know yet added and kept."""
+    """The index in a folder, with the rows of these files that it does not know yet added and kept.
+
+    Raises DataError where the disk does not take it.
+    """
     covers = folder / "covers.json"
     names = [file.path.stem for file in files]
     known = _read_covers(covers)
@@ -34,21 +38,29 @@ def open_kept_index(folder: Path, settings: DuplicateSettings, files: Sequence[M
         shutil.rmtree(folder, ignore_errors=True)
         known, index = [], DuplicateIndex.open(folder, settings)
     if len(known) < len(names):
-        covers.unlink(missing_ok=True)
-        batches = _list_folded(files[len(known) :])
-        for first in batches:
-            index.add(chain([first], islice(batches, INDEXED_AT_ONCE // BATCH_ROWS - 1)))
-            index.save()
-        covers.write_text(json.dumps(names), encoding="utf-8")
+        try:
+            covers.unlink(missing_ok=True)
+            _add(index, files[len(known) :])
+            covers.write_text(json.dumps(names), encoding="utf-8")
+        except OSError as exc:
+            hint = "free some space, or look at what lies there, and run the same command again"
+            raise DataError(f"{covers} could not be written: {exc.strerror or exc}", hint) from exc
     return index
+
+
+def _add(index: DuplicateIndex, files: Sequence[MeasuredFile]) -> None:
+    batches = _list_folded(files)
+    for first in batches:
+        index.add(chain([first], islice(batches, INDEXED_AT_ONCE // BATCH_ROWS - 1)))
+        index.save()
 
 
 def _read_covers(path: Path) -> list[str]:
     try:
-        names: list[str] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        names = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
         return []
-    return names
+    return names if isinstance(names, list) else []
 
 
 def _list_folded(files: Sequence[MeasuredFile]) -> Iterator[pa.Array]:

@@ -100,11 +100,15 @@ def _list_arrays(segment: Segment) -> Iterator[tuple[str, npt.NDArray[Any]]]:
 def _write_segment(folder: Path, segment: Segment) -> str:
     name = f"segment-{segment.first:09d}-{uuid4().hex[:8]}"
     (folder / name).mkdir()
-    for array, values in _list_arrays(segment):
-        with (folder / name / f"{array}.npy").open("wb") as file:
-            np.save(file, values, allow_pickle=False)
-            file.flush()
-            os.fsync(file.fileno())
+    try:
+        for array, values in _list_arrays(segment):
+            with (folder / name / f"{array}.npy").open("wb") as file:
+                np.save(file, values, allow_pickle=False)
+                file.flush()
+                os.fsync(file.fileno())
+    except OSError:
+        shutil.rmtree(folder / name, ignore_errors=True)  # or each try would take more of a full disk
+        raise
     for each in (folder / name, folder):
         _sync_folder(each)
     return name
@@ -152,6 +156,14 @@ def _check_sequence(segments: Sequence[Segment]) -> None:
         if segment.first != expected:
             raise _UnfitError(f"the index is damaged: a segment starts at {segment.first}, expected {expected}")
         expected += len(segment)
+    rows = sum(len(segment.row_to_member) for segment in segments)
+    for segment in segments:
+        for name, numbers, end in (("row_to_member", segment.row_to_member, expected), ("rows", segment.rows, rows)):
+            if numbers.size and not 0 <= int(numbers.min()) <= int(numbers.max()) < end:
+                raise _UnfitError(f"the index is damaged: a number in {name} is not among {end:,}")
+        ends = segment.pairs.key & np.uint64(0xFFFFFFFF)  # the larger one of each pair
+        if ends.size and int(ends.max()) >= expected:
+            raise _UnfitError(f"the index is damaged: a pair names {int(ends.max()):,} of {expected:,}")
 
 
 def _remove_others(folder: Path, kept: set[str]) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import shutil
 import sys
 from collections.abc import Callable
@@ -87,6 +88,15 @@ def put_another_array(folder: Path) -> None:
     path.write_bytes(b"PAR1" + bytes(size - 4))
 
 
+def overwrite(name: str) -> Callable[[Path], None]:
+    def harm(folder: Path) -> None:
+        path = sorted(folder.glob(f"segment-*/{name}.npy"))[-1]
+        content = path.read_bytes()
+        path.write_bytes(content[:128] + b"\x7f" * (len(content) - 128))
+
+    return harm
+
+
 def write_a_list(folder: Path) -> None:
     (folder / MANIFEST).write_text("[1, 2]", encoding="utf-8")
 
@@ -99,6 +109,9 @@ def write_a_list(folder: Path) -> None:
         (cut_the_manifest, "damaged"),
         (raise_the_version, "version 99"),
         (put_another_array, "damaged"),
+        (overwrite("rows"), "a number in rows"),
+        (overwrite("row_to_member"), "a number in row_to_member"),
+        (overwrite("pair_key"), "a pair names"),
         (write_a_list, "damaged"),
     ],
 )
@@ -124,6 +137,22 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     index.add([to_array(FOLDED[:20])])
     with pytest.raises(DataError, match="could not be written"):
         index.save()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits file sizes")
+def test_a_disk_that_stays_full_is_not_filled_further_by_trying_again(tmp_path: Path) -> None:
+    save(tmp_path, 20)
+    before = sorted(tmp_path.rglob("*"))
+    index = DuplicateIndex.open(tmp_path, SETTINGS)
+    index.add([to_array(FOLDED[20:])])
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4_000, limits[1]))
+    try:
+        with pytest.raises(DataError, match="could not be written"):
+            index.save()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_killed_at_any_file_operation_the_old_index_or_the_new_one_is_there(tmp_path: Path) -> None:
