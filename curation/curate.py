@@ -54,6 +54,9 @@ def open_work(request: CurateRequest) -> Workplace:
     if request.out is None and not has_run:
         if not request.source.exists():
             raise UsageError(f"{request.source} does not exist", "give a run, or a folder or file of dialogues")
+        if (request.source / "spec.yaml").is_file():
+            hint = "bring ledger.db back, or build again; the dialogues alone: `damhwa curate RUN/dialogues -o DIR`"
+            raise UsageError(f"{request.source} is no whole run: there is no ledger.db in it", hint)
         hint = "give -o DIR: curated/, its cache and the memory of its splits are written there"
         raise UsageError(f"{request.source} is no run, and there is no place for what is made of it", hint)
     if has_run and request.personas:
@@ -73,9 +76,12 @@ def choose_settings(folder: Path, given: Path | None, beside: Path | None = None
         raise UsageError(f"--settings {given}: no such file", "copy specs/curation.yaml and edit it")
     chosen = next((path for path in (given, beside, kept) if path is not None and path.is_file()), None)
     settings = load_settings(chosen)
-    if chosen is not None and chosen != kept:
-        folder.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(chosen, kept)
+    if chosen is not None and not (kept.exists() and chosen.samefile(kept)):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(chosen, kept)
+        except OSError as exc:
+            raise UsageError(f"{kept} cannot be written: {exc.strerror}", "give another folder with -o") from exc
     return settings
 
 

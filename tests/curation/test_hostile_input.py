@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import shutil
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import pytest
 from curation.curate import CurateRequest, curate
 from curation.row import read_dialogue
 from curation.source import BATCH_BYTES, RawBatch, Unreadable, read_batches
+from datagen.errors import DataError, UsageError
 from datagen.record import Dialogue
 
 TALK = [
@@ -35,6 +37,45 @@ def curate_line(tmp_path: Path, line: str, name: bytes = b"a.jsonl") -> list[dic
     assert curate(CurateRequest(folder, tmp_path / "out"))["accepted"] == 1
     unreadable: list[dict[str, object]] = pq.read_table(tmp_path / "out/curated/unreadable.parquet").to_pylist()
     return unreadable
+
+
+@pytest.mark.parametrize("covers", ["5", "null", '"x"', '{"a": 1}', "[[]]", "[" * 5_000, "garbage"])
+def test_a_list_of_what_the_index_covers_that_is_none_costs_the_index_alone(tmp_path: Path, covers: str) -> None:
+    curate_line(tmp_path, "{oops")
+    (tmp_path / "out/.curation/index/covers.json").write_text(covers, encoding="utf-8")
+    assert curate(CurateRequest(tmp_path / "data", tmp_path / "out"))["accepted"] == 1
+
+
+def test_an_index_that_is_a_file_is_named(tmp_path: Path) -> None:
+    curate_line(tmp_path, "{oops")
+    index = tmp_path / "out/.curation/index"
+    shutil.rmtree(index)
+    index.write_text("", encoding="utf-8")
+    with pytest.raises(DataError, match="index"):
+        curate(CurateRequest(tmp_path / "data", tmp_path / "out"))
+
+
+def test_the_folders_own_settings_may_be_given_by_another_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    curate_line(tmp_path, "{oops")
+    settings = tmp_path / "out" / "curation.yaml"
+    settings.write_text("licence: mit\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    assert curate(CurateRequest(Path("data"), Path("out"), settings=settings))["accepted"] == 1
+    assert settings.read_text("utf-8") == "licence: mit\n"
+
+
+def test_settings_for_a_folder_that_is_a_file_are_refused(tmp_path: Path) -> None:
+    curate_line(tmp_path, "{oops")
+    (tmp_path / "mine.yaml").write_text("licence: mit\n", encoding="utf-8")
+    place = tmp_path / "data" / "a.jsonl"
+    with pytest.raises(UsageError, match="cannot be written"):
+        curate(CurateRequest(tmp_path / "data", place, settings=tmp_path / "mine.yaml"))
+
+
+def test_a_run_without_its_ledger_is_told_as_such(tmp_path: Path) -> None:
+    (tmp_path / "spec.yaml").write_text("topics: []\n", encoding="utf-8")
+    with pytest.raises(UsageError, match=r"there is no ledger\.db in it"):
+        curate(CurateRequest(tmp_path))
 
 
 @pytest.mark.parametrize("count", [True, -1, 2**31, 1.5, "9"])
