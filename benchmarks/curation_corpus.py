@@ -100,9 +100,10 @@ def pair_dialogues(seed: int = 0) -> Iterator[Dialogue]:
 
 
 def splice_dialogues(seed: int = 0) -> Iterator[Dialogue]:
-    """Dialogues without end that share no turn: each turn is made of the halves of lines that were said like that.
+    """Dialogues without end: each turn is made of the halves of lines that were said like that, so few share one.
 
-    A stage direction stays whole and in its place, and who is polite stays so.
+    A stage direction stays whole and in its place, and who is polite stays so. Every 40th is the one before it with
+    another beginning.
     """
     rng = random.Random(seed)
     known = list(islice(compose_dialogues(seed), 20_000))
@@ -114,6 +115,7 @@ def splice_dialogues(seed: int = 0) -> Iterator[Dialogue]:
         lines[levels[dialogue.persona]] += [_cut_direction(each.content) for each in dialogue.messages[1::2]]
     said = {level: _Halves([words for _, words in each]) for level, each in lines.items()}
     asked.firsts = _Halves(questions).firsts
+    before: tuple[Dialogue, list[Message]] | None = None
     for number, model in enumerate(cycle(known)):
         level, turns = levels[model.persona], list[Message]()
         for _ in model.messages[::2]:
@@ -121,6 +123,9 @@ def splice_dialogues(seed: int = 0) -> Iterator[Dialogue]:
             direction, _ = rng.choice(lines[level])
             words = f"{said[level].splice(rng)} {said[level].splice(rng)}"
             turns.append(Message("assistant", f"{direction} {words}".strip()))
+        if before is not None and number % 40 == 0:
+            model, turns = before[0], [turns[0], *before[1][1:]]
+        before = model, turns
         id_ = f"spliced-{seed}-{number:07d}"
         yield make_dialogue(id_, tuple(turns), model.topic, model.category, model.persona)
 

@@ -9,10 +9,12 @@ import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow.compute as pc
 
 from curation.duplicates.completion import complete_pairs
 from curation.duplicates.index import DuplicateIndex
@@ -206,23 +208,26 @@ def _find_overused(
     order = rank.order(neighbours)
     order = order[eligible[order]]
     topics = rows.column("topic")
-    limit = work.settings.opening.overused
-    for message, lines in enumerate(_list_openings(rows)):
-        for row, seen in find_overused(topics, lines, work.settings.opening, order.tolist()).items():
+    settings, limit = work.settings.opening, work.settings.opening.overused
+    for message in (0, 1):
+        lines = _list_shared_openings(rows, message, settings.least)
+        for row, seen in find_overused(topics, lines, settings, order.tolist()).items():
             if (judged := limit.judge(seen.score)) is not None:
                 place = (message, None, None)
                 yield row, Finding(OPENING, "overused", *place, seen.evidence, seen.score, judged[1], judged[0])
 
 
-def _list_openings(rows: Rows) -> tuple[list[str], list[str]]:
-    """The folded first line, and the persona's first, of every row."""
-    firsts: list[str] = []
-    seconds: list[str] = []
-    for _, batch in scan(rows.files, ["folded"]):
-        for turns in batch.column("folded").to_pylist():
-            firsts.append(turns[0])
-            seconds.append(turns[1])
-    return firsts, seconds
+def _list_shared_openings(rows: Rows, message: int, least: int) -> list[str]:
+    """The folded turn `message` of every row; blank where no more than `least` rows have it, as with nearly all."""
+
+    def scan_lines() -> Iterator[list[str]]:
+        for _, batch in scan(rows.files, ["folded"]):
+            yield pc.list_element(batch.column("folded"), message).to_pylist()
+
+    keys = np.fromiter((hash(line) for lines in scan_lines() for line in lines), np.int64, len(rows))
+    _, inverse, counts = np.unique(keys, return_inverse=True, return_counts=True)
+    is_shared = (counts > least)[inverse].tolist()
+    return [line if shared else "" for line, shared in zip(chain.from_iterable(scan_lines()), is_shared, strict=True)]
 
 
 def _list_human(rows: Rows, reviews: Reviews) -> Iterator[tuple[int, Finding]]:

@@ -29,7 +29,7 @@ from datagen.errors import DataError
 
 _MOST_SEGMENTS = 8
 """When there are more, neighbours are joined as the index is saved, up to so many rows that it fits into memory."""
-_LARGEST_JOINED = 200_000
+_LARGEST_JOINED = 50_000
 
 
 class DuplicateIndex:
