@@ -28,7 +28,9 @@ BATCH_BYTES = 16_000_000
 BASELINE_FOLDER = "baseline"
 """In a run: dialogues of a plain prompt, to compare with; no part of the data set."""
 _SUFFIXES = (".parquet", ".jsonl", ".json")
-_OURS = ("curated", ".curation")
+_OURS = ("curated", ".curated-new", ".curated-old", ".curation")
+_OURS_BESIDE = ("splits.parquet", "reviews.jsonl")
+"""What `curate` keeps beside its `.curation`."""
 _UNREADABLE_VALUE = (ValueError, OverflowError, pa.ArrowException)
 """Overflow: a time beyond the years 1 to 9999."""
 
@@ -117,7 +119,7 @@ def open_foreign(place: Path, persona_files: tuple[Path, ...]) -> Source:
         files: tuple[Path, ...] = (place,)
     else:
         found = (path for path in place.rglob("*") if path.suffix in _SUFFIXES and path.is_file())
-        files = tuple(sorted(path for path in found if not set(path.relative_to(place).parts) & set(_OURS)))
+        files = tuple(sorted(path for path in found if not _is_ours(path, place)))
     if not files:
         what = "holds no .parquet or .jsonl file" if place.is_dir() else "does not exist"
         raise UsageError(f"{place} {what}", "give a run, or a folder with a `messages` or `text` column")
@@ -126,6 +128,12 @@ def open_foreign(place: Path, persona_files: tuple[Path, ...]) -> Source:
     folder = place if place.is_dir() else place.parent
     name = clean_text(place.stem if place.is_file() else place.resolve().name)
     return Source(folder, files, name, personas, only)
+
+
+def _is_ours(path: Path, place: Path) -> bool:
+    """Whether a file is what an earlier `curate` wrote there, and no data."""
+    is_beside = path.name in _OURS_BESIDE and (path.parent / ".curation").is_dir()
+    return is_beside or bool(set(path.relative_to(place).parts) & set(_OURS))
 
 
 def load_personas(files: tuple[Path, ...]) -> dict[str, PersonaSheet]:

@@ -7,7 +7,7 @@ from rich.console import Console
 
 from datagen.errors import DamhwaError, Problem, SpecError
 
-out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 160)
+out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout and sys.stdout.isatty() else 160)
 """Tables for people, on stdout; a pipe has no width, and gets room. What programs read is printed plainly."""
 
 err = Console(stderr=True, highlight=False, soft_wrap=True)

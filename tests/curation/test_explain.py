@@ -1,6 +1,8 @@
 """What `damhwa explain` shows of dialogues that others made, and where a file it reads is not what it was."""
 
 import json
+import subprocess
+import sys
 from io import StringIO
 from pathlib import Path
 
@@ -77,3 +79,9 @@ def test_a_damaged_measured_file_is_named(curated: Path) -> None:
     path.write_bytes(b"PAR1 no more")
     with pytest.raises(DataError, match=r"\.curation"):
         explain(curated, "plain")
+
+
+def test_a_closed_stdout_is_nothing_to_fail_at(curated: Path) -> None:
+    command = ["sh", "-c", 'exec "$0" -m damhwa explain "$1" plain >&-', sys.executable, str(curated)]
+    done = subprocess.run(command, stderr=subprocess.PIPE, text=True, encoding="utf-8", check=False)
+    assert (done.returncode, done.stderr) == (0, "")

@@ -39,6 +39,17 @@ def curate_line(tmp_path: Path, line: str, name: bytes = b"a.jsonl") -> list[dic
     return unreadable
 
 
+@pytest.mark.parametrize("out", [".", "out"])
+def test_what_is_kept_inside_the_source_is_not_taken_for_data(tmp_path: Path, out: str) -> None:
+    (tmp_path / "a.jsonl").write_text(json.dumps({"messages": TALK}), encoding="utf-8")
+    request = CurateRequest(tmp_path, tmp_path / out)
+    before = curate(request)
+    line = '{"id": "a-000001", "verdict": "accept", "reviewer": "검수자 1", "at": "2026-03-01T00:00:00Z"}\n'
+    (tmp_path / out / "reviews.jsonl").write_text(line, encoding="utf-8")
+    assert curate(request) == before
+    assert before["unreadable"] == 0
+
+
 @pytest.mark.parametrize("covers", ["5", "null", '"x"', '{"a": 1}', "[[]]", "[" * 5_000, "garbage"])
 def test_a_list_of_what_the_index_covers_that_is_none_costs_the_index_alone(tmp_path: Path, covers: str) -> None:
     curate_line(tmp_path, "{oops")
