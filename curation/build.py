@@ -76,6 +76,7 @@ class _Loop:
     def close(self) -> Examination:
         """Ask and examine until nothing is missing."""
         fewest, idle_rounds = None, 0
+        self.run.seal()  # what is in no shard would not be seen here, and be bought again
         while True:
             examination = self._examine()
             missing = self._list_missing(examination)

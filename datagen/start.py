@@ -7,7 +7,7 @@ import asyncio
 import gc
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +22,7 @@ from datagen.prices import PriceList, load_prices
 from datagen.quota import SlotQueue, TopicState
 from datagen.run_folder import freeze_request, lock_run
 from datagen.scenario import Scenario, list_dimensions
-from datagen.seal import recover_shards
+from datagen.seal import recover_shards, seal_dialogues
 from datagen.spec import LoadedSpec, ProviderSettings
 from datagen.spec_file import load_spec
 from datagen.tally import Tally
@@ -54,6 +54,15 @@ class OpenRun:
         of the kind that the exit code tells.
         """
         return asyncio.run(_fill(self, gate, counted))
+
+    def seal(self) -> None:
+        """Write what a killed call left in the ledger alone into shards. Raises DataError."""
+        categories = {topic.name: topic.category for topic in self.loaded.spec.topics}
+
+        def write(method: Callable[..., None], *arguments: object) -> None:
+            method(self.ledger, *arguments)
+
+        seal_dialogues(self.ledger.path, self.folder / "dialogues", categories, write)
 
 
 def generate(spec: str, folder: Path, options: ProviderOptions) -> dict[str, Any]:

@@ -185,6 +185,23 @@ def test_a_build_that_is_killed_goes_on(spec: Path, tmp_path: Path, start_simula
     assert simulator.counts["paid"] - stored <= 4 * 8  # what was in flight at a kill, 8 at most
 
 
+def test_what_a_kill_left_in_the_ledger_alone_is_not_bought_again(
+    spec: Path, tmp_path: Path, start_simulator: StartSimulator
+) -> None:
+    url, simulator = start_simulator()
+    folder = tmp_path / "run"
+    run(spec, folder, url)
+    before, asked = read_decisions(folder), simulator.counts["requests"]
+    ledger = Ledger.create_or_open(folder / "ledger.db")
+    for name in ledger.shards():
+        ledger.unseal_shard(name)
+        (folder / "dialogues" / name).unlink()
+    ledger.close()
+    run(spec, folder, url)
+    assert simulator.counts["requests"] == asked
+    assert read_decisions(folder) == before
+
+
 def test_bought_dialogues_count_when_the_spec_was_generated_before(
     spec: Path, tmp_path: Path, start_simulator: StartSimulator
 ) -> None:
