@@ -33,7 +33,9 @@ OutOption = Annotated[
 OfflineOption = Annotated[
     bool, typer.Option("--offline", help="Ask the simulator, in this same command. For trying things out.")
 ]
-BaseUrlOption = Annotated[list[str] | None, typer.Option(help="OpenAI-compatible endpoint; several share the load.")]
+BaseUrlOption = Annotated[
+    list[str] | None, typer.Option(help="OpenAI-compatible endpoint; give it again and they share the load.")
+]
 ModelOption = Annotated[str | None, typer.Option(help="Model to ask, in place of the spec's.")]
 ApiKeyEnvOption = Annotated[
     str | None, typer.Option(help="Environment variable that holds the key; OPENAI_API_KEY by default.")
@@ -112,7 +114,7 @@ def build(
     out: OutOption,
     offline: OfflineOption = False,
     review: Annotated[
-        float, typer.Option(min=0, max=1, help="Share of each topic that waits for a person's verdict.")
+        float, typer.Option(min=0, max=1, help="Share of each topic that waits for a verdict in RUN/reviews.jsonl.")
     ] = 0.0,
     baseline: Annotated[
         int | None,
@@ -173,7 +175,7 @@ def curate(
 @app.command()
 def explain(
     run: RunArgument,
-    id_: Annotated[str, typer.Argument(metavar="ID", help="A dialogue's id.")],
+    id_: Annotated[str, typer.Argument(metavar="ID", help="A dialogue's id, as in report.html and decisions.parquet.")],
     as_json: JsonOption = False,
 ) -> None:
     """Tell all there is about one dialogue: scenario, attempt, cost, findings, neighbours, split, reviews."""
@@ -189,7 +191,7 @@ def explain(
 
 @app.command()
 def export(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN…", help="Curated runs; several become configurations.")],
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN", help="Curated runs; several become configurations.")],
     out: Annotated[
         Path, typer.Option("--out", "-o", metavar="DIR", help="Folder to write; an earlier export is replaced.")
     ],
@@ -264,13 +266,16 @@ def status(run: RunArgument, as_json: JsonOption = False) -> None:
 @app.command()
 def rejected(
     run: RunArgument,
-    topic: Annotated[str | None, typer.Argument(metavar="[TOPIC]", help="Only this topic's.")] = None,
+    topic: Annotated[str | None, typer.Argument(metavar="TOPIC", help="Only this topic's.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show the rejected drafts: reason, scenario, raw reply."""
+    """Show the rejected drafts: reason, scenario, raw reply. `explain` tells what curation dropped."""
+    from datagen.console import err
     from datagen.status import read_rejected
 
+    has_some = False
     for attempt in read_rejected(run, topic):
+        has_some = True
         if as_json:
             scenario = json.loads(attempt.scenario)
             record = {"topic": attempt.topic, "slot": attempt.slot, "attempt": attempt.seq, "reason": attempt.reason}
@@ -280,6 +285,8 @@ def rejected(
             heading = f"════ {attempt.topic} · slot {attempt.slot} · attempt {attempt.seq} · {attempt.reason}"
             print(f"{heading}: {attempt.detail}")
             print(f"scenario {attempt.scenario}\n{attempt.reply if attempt.reply is not None else '(no reply)'}\n")
+    if not has_some:
+        err.print("no draft was rejected; what curation dropped stands in curated/ and its report", markup=False)
 
 
 @app.command()
@@ -289,7 +296,9 @@ def simulate(
     faults: Annotated[
         list[str] | None,
         typer.Option(
-            "--fault", metavar="NAME=VALUE", help="A fault, e.g. rate_limited=0.05; an unknown name lists them all."
+            "--fault",
+            metavar="NAME=VALUE",
+            help="A fault, e.g. rate_limited=0.05 or slip=0.08; a wrong name lists all.",
         ),
     ] = None,
 ) -> None:

@@ -233,7 +233,7 @@ def _list_shared_openings(rows: Rows, message: int, least: int) -> list[str]:
 def _list_human(rows: Rows, reviews: Reviews) -> Iterator[tuple[int, Finding]]:
     for row, review in _list_reviewed(rows, reviews):
         if review.verdict == "flag":
-            told = " · ".join(part for part in (review.reason, review.note) if part) or "검수자가 표시했어요"
+            told = " · ".join(part for part in (review.reason, review.note) if part) or "검수자가 지적함"
             yield row, Finding(HUMAN, review.reason or "flag", review.turn, None, None, told, 1.0, 1.0, "drop")
 
 

@@ -231,12 +231,15 @@ def _list_facts(explanation: Explanation) -> Iterator[tuple[str, str]]:
         tokens = f"{attempt.prompt_tokens or 0:,} + {attempt.completion_tokens or 0:,} tokens"
         again = f", after {attempt.tries} rejected drafts" if attempt.tries else ""
         yield "attempt", f"{attempt.seq} for slot {attempt.slot}{again} · {attempt.model} at {attempt.endpoint}"
-        yield "cost", f"{format_money(attempt.cost_usd)} · {tokens} · {attempt.requests} HTTP request(s)"
+        requests = f"{attempt.requests} {'request' if attempt.requests == 1 else 'requests'}"
+        yield "cost", f"{format_money(attempt.cost_usd)} · {tokens} · {requests}"
         yield "made", attempt.finished_at
     if explanation.review is not None:
         review = explanation.review
         told = " · ".join(str(review[name]) for name in ("reason", "note") if review.get(name))
         yield "review", f"{review['verdict']} by {review['reviewer']}{': ' + told if told else ''}"
+        if review["verdict"] == "edit":
+            yield "", "below: the text as it was made; curated/ holds the edited one"
 
 
 def _draw_message(index: int, role: str, content: str, findings: list[dict[str, Any]]) -> Text:
@@ -256,7 +259,7 @@ def _draw_findings(findings: list[dict[str, Any]]) -> Table:
     for name in ("verdict", "code", "rule", "turn"):
         table.add_column(name, no_wrap=True)
     table.add_column("score / limit", justify="right", no_wrap=True)
-    table.add_column("evidence")
+    table.add_column("evidence", overflow="fold")
     for each in findings:
         turn = "–" if each["message"] is None else str(each["message"])
         style = "red" if each["verdict"] == "drop" else "yellow"

@@ -46,7 +46,7 @@ def describe_summary(summary: dict[str, Any]) -> str:
         "wait for review": summary["waiting"],
         "in reserve": summary["reserve"],
         "dropped": summary["dropped"],
-        "duplicates": summary["duplicate"],
+        "duplicates" if summary["duplicate"] != 1 else "duplicate": summary["duplicate"],
         "set aside": summary["set-aside"],
         "unreadable": summary["unreadable"],
     }
@@ -56,7 +56,7 @@ def describe_summary(summary: dict[str, Any]) -> str:
         lines.append(f"of {summary['dialogues']:,} judged: {told}" + (f" ({reasons})" if reasons else ""))
     lines.append(_describe_leakage(summary["leakage"]))
     if (found := summary["contamination"]) is not None:
-        lines.append(f"against {found['compared']:,} other dialogues: {found['similar']:,} pairs too similar")
+        lines.append(f"pairs too similar to the {found['compared']:,} dialogues of --against: {found['similar']:,}")
     lines.append(f"report: {summary['curated']}/report.html")
     return "\n".join(lines)
 

@@ -9,10 +9,13 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
-from datagen.console import format_money, format_seconds
+from datagen.console import format_money, format_seconds, out
 from datagen.errors import UsageError
 from datagen.ledger import Attempt, Ledger, TopicTally
 from datagen.run_folder import read_request
+
+WIDE = 100
+"""Columns from which on the table tells the category too: below, the reasons need its room."""
 
 
 def read_status(folder: Path) -> dict[str, Any]:
@@ -82,18 +85,19 @@ def draw_status(status: dict[str, Any]) -> Iterator[Table | str]:
     """The figures for reading."""
     yield f"[bold]{escape(status['dataset'])}[/] · {escape(status['run'])} · {escape(status['model'])}"
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("category", "topic"):
+    is_wide = out.width >= WIDE
+    for name in ("category", "topic") if is_wide else ("topic",):
         table.add_column(name, no_wrap=True)
     is_curated = status["curated"] is not None
     for name in ("valid", "accepted", "quota", "missing") if is_curated else ("accepted", "quota", "missing"):
         table.add_column(name, justify="right")
-    table.add_column("rejected, not accepted" if is_curated else "rejected, by reason")
+    table.add_column("rejected, not accepted" if is_curated else "rejected, by reason", overflow="fold")
     table.add_column("cost", justify="right")
     for topic in status["topics"]:
         accepted = (topic["curated"] or {}).get("accepted", 0) if is_curated else topic["accepted"]
         missing = topic["quota"] - accepted
         table.add_row(
-            escape(topic["category"]),
+            *([escape(topic["category"])] if is_wide else []),
             escape(topic["name"]),
             *([str(topic["accepted"])] if is_curated else []),
             str(accepted),

@@ -71,8 +71,8 @@ def measure(subject: Subject, _: Settings) -> Iterator[Observation]:
         return
     for utterance in subject.utterances:
         for rule, pattern, kind in (
-            ("emoji", _EMOJI, "그림 이모지"),
-            ("symbol", _SYMBOL, "그림으로 보일 수 있는 기호"),
+            ("emoji", _EMOJI, "이모지"),
+            ("symbol", _SYMBOL, "이모지로 보일 수 있는 기호"),
         ):
             found = list(pattern.finditer(utterance.text))
             if found:

@@ -81,10 +81,10 @@ def measure(subject: Subject, _: Settings) -> Iterator[Observation]:
         return
     speakers = _compile_speakers(subject.persona.name.strip() if subject.persona else "")
     rules: tuple[tuple[str, re.Pattern[str], float, str], ...] = (
-        ("label", speakers, 1, "말하는 이의 표시가 말 속에 있음"),
-        ("label", _NUMBERED, 1, "말하는 이의 표시가 말 속에 있음"),
-        ("label", _MID_LINE, 1, "말하는 이의 표시가 말 속에 있음"),
-        ("label", _DOUBTFUL, 0.5, "말하는 이의 표시일 수 있음"),
+        ("label", speakers, 1, "대사 속에 화자 표시가 있음"),
+        ("label", _NUMBERED, 1, "대사 속에 화자 표시가 있음"),
+        ("label", _MID_LINE, 1, "대사 속에 화자 표시가 있음"),
+        ("label", _DOUBTFUL, 0.5, "화자 표시일 수 있음"),
         ("token", _TOKEN, 1, "대화 서식의 제어 토큰"),
         ("token", _HEADING, 1, "프롬프트의 제목"),
         ("structure", _STRUCTURE, 1, "JSON이나 YAML로 적힌 메시지"),

@@ -49,9 +49,9 @@ _LEAST_CHARACTERS = 100
 def measure(subject: Subject, _: Settings) -> Iterator[Observation]:
     messages = len(subject.utterances)
     if messages <= 2:
-        yield Observation("too_few_turns", messages, f"말이 {messages}마디뿐")
+        yield Observation("too_few_turns", messages, f"메시지가 {messages}개뿐")
     elif messages > 20:
-        yield Observation("too_many_turns", messages, f"말이 {messages}마디나 됨")
+        yield Observation("too_many_turns", messages, f"메시지가 {messages}개나 됨")
     characters = {"user": 0, "assistant": 0}
     turns = 0
     for each in subject.utterances:
@@ -75,7 +75,7 @@ def _measure_shares(user: int, persona: int) -> Iterator[Observation]:
     if total < _LEAST_CHARACTERS:
         return
     if user >= 0.7 * total:
-        yield Observation("user_share", user / total, f"글자의 {user / total:.0%}가 상대의 말")
+        yield Observation("user_share", user / total, f"글자의 {user / total:.0%}가 유저의 말")
     elif persona >= 0.9 * total:
         yield Observation("persona_share", persona / total, f"글자의 {persona / total:.0%}가 페르소나의 말")
 

@@ -104,11 +104,11 @@ def _measure_echo(asked: Utterance, answer: Utterance) -> Iterator[Observation]:
         return
     similarity = common / len(asked_words | answer_words)
     if similarity >= 0.35 and not _MUTUAL.search(asked.speech):
-        evidence = f"상대의 말을 되풀이함 (낱말의 {similarity:.0%}가 같음): '{_shorten(answer.speech.strip())}'"
+        evidence = f"유저의 말을 되풀이함 (낱말의 {similarity:.0%}가 같음): '{_shorten(answer.speech.strip())}'"
         yield Observation("echo", similarity, evidence, answer.index, 0, len(answer.text))
     contained = common / len(asked_words)
     if contained >= 0.7 and len(asked_words) >= 5:
-        evidence = f"상대가 한 말의 {contained:.0%}를 그대로 받아 말함"
+        evidence = f"유저가 한 말의 {contained:.0%}를 그대로 받아 말함"
         yield Observation("handed_back", contained, evidence, answer.index, 0, len(answer.text))
 
 

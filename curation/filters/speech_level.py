@@ -78,7 +78,7 @@ def measure(subject: Subject, _: Settings) -> Iterator[Observation]:
             off += 1
             yield _observe(utterance, sentence, persona.speech_level)
     if off >= 2 and levelled >= 3:
-        evidence = f"말투를 알 수 있는 인물의 문장 {levelled}개 가운데 {off}개가 {_other(persona.speech_level)}"
+        evidence = f"말투를 알 수 있는 페르소나의 문장 {levelled}개 가운데 {off}개가 {_other(persona.speech_level)}"
         yield Observation("off_share", off / levelled, evidence)
 
 
@@ -88,7 +88,7 @@ def _observe(utterance: Utterance, sentence: SentenceLevel, level: SpeechLevel) 
     if level == "jondaetmal" and _is_thought(text):
         score = min(score, _EXCLAIMED if _CRY.match(text) else _ALOUD)
     quoted = text if len(text) <= 60 else f"…{text[-59:]}"
-    evidence = f"{_LEVELS[level]}을 쓰는 인물이 {_other(level)}로 말함: “{quoted}”"
+    evidence = f"{_LEVELS[level]}을 쓰는 페르소나가 {_other(level)}로 말함: “{quoted}”"
     return Observation("off_level", score, evidence, utterance.index, sentence.start, sentence.end)
 
 

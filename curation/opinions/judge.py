@@ -129,7 +129,7 @@ def list_findings(scores: Scores, settings: JudgeSettings, is_dropped: bool, is_
 
 
 def _shorten(reason: str) -> str:
-    text = " ".join(reason.split()) or "까닭을 밝히지 않았어요"
+    text = " ".join(reason.split()) or "이유를 밝히지 않음"
     return text if len(text) <= MAX_REASON else f"{text[: MAX_REASON - 1]}…"
 
 

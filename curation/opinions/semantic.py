@@ -136,5 +136,5 @@ def list_notes(pairs: SemanticPairs, ids: Sequence[str], threshold: float) -> It
     for row, found in sorted(others.items()):
         cosine, nearest = min(found)
         more = f" 말고도 {len(found) - 1}편" if len(found) > 1 else ""
-        evidence = f"뜻이 거의 같은 대화가 있어요: {nearest}{more} (코사인 {-cosine:.3f})"
+        evidence = f"뜻이 거의 같은 대화가 있음: {nearest}{more} (코사인 {-cosine:.3f})"
         yield row, Finding(CODE, "pair", None, None, None, evidence, -cosine, threshold, "note")

@@ -94,13 +94,13 @@ WORDS: dict[str, Words] = {
     "tokens": ("토큰", "Tokens"),
     "yield": ("수율과 비용", "Yield and cost"),
     "yield_lead": (
-        "초안 가운데 채택되거나 예비로 남은 몫과, 버린 초안의 값까지 나누어 실은 채택 1건당 비용입니다. "
+        "초안 가운데 채택되거나 예비로 남은 비율과, 버린 초안의 비용까지 포함한 채택 1건당 비용입니다. "
         "점선은 전체 평균입니다.",
         "The share of drafts that were accepted or kept in reserve, and what one accepted dialogue cost with the "
         "price of the discarded drafts spread over it. The dotted line is the overall figure.",
     ),
     "cost_unknown": (
-        "모델의 단가를 몰라 비용을 셈하지 못했습니다. prices.yaml에 단가를 적으면 나타납니다.",
+        "모델의 단가를 몰라 비용을 계산하지 못했습니다. prices.yaml에 단가를 적으면 나타납니다.",
         "The price of the model is not known, so there is no cost to tell. Write it into prices.yaml.",
     ),
     # splits
@@ -133,7 +133,7 @@ WORDS: dict[str, Words] = {
     # reasons
     "reasons": ("탈락 사유", "Why dialogues were rejected"),
     "reasons_lead": (
-        "색이 짙을수록 그 주제의 초안에서 차지하는 몫이 큽니다. 한 대화에 사유가 여럿이면 맨 앞의 것만 셉니다.",
+        "색이 짙을수록 그 주제의 초안에서 차지하는 비율이 높습니다. 한 대화에 사유가 여럿이면 맨 앞의 것만 셉니다.",
         "The deeper the colour, the larger the share of the topic’s drafts. Where a dialogue has several reasons, "
         "the first one counts.",
     ),
@@ -160,7 +160,7 @@ WORDS: dict[str, Words] = {
     # speech levels
     "speech": ("말투", "Speech levels"),
     "speech_lead": (
-        "페르소나가 정해진 말투를 벗어난 대화의 몫입니다. ‘참고’는 의심스럽지만 확실하지 않아 남겨 둔 것입니다.",
+        "페르소나가 정해진 말투를 벗어난 대화의 비율입니다. ‘참고’는 의심스럽지만 확실하지 않아 남겨 둔 것입니다.",
         "The share of dialogues in which a persona leaves its speech level. Noted ones are doubtful and were kept.",
     ),
     "level": ("말투", "Level"),
@@ -231,10 +231,10 @@ WORDS: dict[str, Words] = {
     "opening": ("말문 여는 방식", "opening"),
     "used": ("쓰인 값", "Used"),
     # duplicates
-    "duplicates": ("중복을 찾는 눈금", "How duplicates are found"),
+    "duplicates": ("중복을 찾는 방법", "How duplicates are found"),
     "duplicates_lead": (
-        "정확히 같은 대화와 거의 같은 대화를 찾아 하나만 남깁니다. 후보는 해시 띠 {bands}개(줄 {rows}개씩)로 추리고, "
-        "후보마다 실제 자카드 유사도를 재어 {threshold} 이상만 중복으로 봅니다.",
+        "정확히 같은 대화와 거의 같은 대화를 찾아 하나만 남깁니다. 후보는 해시 밴드 {bands}개(밴드마다 해시 {rows}개)"
+        "로 추리고, 후보마다 실제 자카드 유사도를 재어 {threshold} 이상만 중복으로 봅니다.",
         "Of equal and nearly equal dialogues one is kept. Candidates come from {bands} bands of {rows} hashes each; "
         "each candidate’s true Jaccard similarity is taken, and {threshold} or more is a duplicate.",
     ),
@@ -253,7 +253,7 @@ WORDS: dict[str, Words] = {
     "chance": ("후보가 될 확률", "Chance to be a candidate"),
     "found": ("찾은 중복", "Duplicates found"),
     "threshold": ("기준", "Threshold"),
-    "pairs": ("기준 둘레의 짝", "Pairs around the threshold"),
+    "pairs": ("기준에 가까운 짝", "Pairs around the threshold"),
     "pairs_lead": (
         "기준을 올릴지 내릴지 정할 때 읽어 보세요. 다른 부분에만 색이 있습니다.",
         "Read these before moving the threshold. Only what differs is coloured.",
@@ -274,7 +274,7 @@ WORDS: dict[str, Words] = {
     # examples
     "examples": ("탈락한 대화 보기", "Examples of what was dropped"),
     "examples_lead": (
-        "거르개를 믿을지는 직접 읽고 정하세요. 사유마다 몇 건씩 골랐고, 걸린 자리에 표시를 했습니다.",
+        "필터를 믿어도 될지는 직접 읽고 판단하세요. 사유마다 몇 건씩 골랐고, 걸린 자리에 표시를 했습니다.",
         "Read them and judge the filters yourself: a few of each kind, with the place marked.",
     ),
     "examples_none": ("보여 줄 탈락이 없습니다.", "There is nothing dropped to show."),
@@ -287,7 +287,7 @@ WORDS: dict[str, Words] = {
     "verdict_drop": ("탈락", "drop"),
     "verdict_note": ("참고", "note"),
     "whole": ("대화 전체", "whole dialogue"),
-    "message_no": ("{n}번째 말", "message {n}"),
+    "message_no": ("{n}번째 메시지", "message {n}"),
     # people and judges
     "judge": ("심사와 검수", "Judge and reviews"),
     "judge:judged": ("심사한 대화", "judged"),
@@ -309,19 +309,19 @@ WORDS: dict[str, Words] = {
     "figure": ("항목", "Figure"),
     "value": ("값", "Value"),
     # how it was made
-    "settings": ("설정과 판", "Settings and versions"),
+    "settings": ("설정과 버전", "Settings and versions"),
     "settings_yaml": ("큐레이션 설정(YAML)", "Curation settings (YAML)"),
     "provider": ("제공자", "Provider"),
     "model": ("모델", "Model"),
-    "version": ("판", "Version"),
+    "version": ("버전", "Version"),
     # reasons by code
     "code:assistant-tell": ("비서 말투", "assistant-tell"),
     "code:asterisk": ("별표", "asterisk"),
     "code:duplicate": ("중복", "duplicate"),
-    "code:emoji": ("그림 이모지", "emoji"),
+    "code:emoji": ("이모지", "emoji"),
     "code:human": ("검수자", "human"),
     "code:judge": ("심사", "judge"),
-    "code:label-leak": ("이름표 흘림", "label-leak"),
+    "code:label-leak": ("화자 표시 노출", "label-leak"),
     "code:language": ("언어", "language"),
     "code:length": ("길이", "length"),
     "code:moderation": ("유해성 분류", "moderation"),
@@ -336,14 +336,14 @@ WORDS: dict[str, Words] = {
     "code:speech-level": ("말투", "speech-level"),
     "code:split-tie": ("분할에 걸침", "split-tie"),
     "code:stage-direction": ("지문", "stage-direction"),
-    "code:empty-utterance": ("빈 말", "empty-utterance"),
-    "code:label-in-text": ("본문 속 이름표", "label-in-text"),
+    "code:empty-utterance": ("빈 메시지", "empty-utterance"),
+    "code:label-in-text": ("본문 속 화자 표시", "label-in-text"),
     "code:out-of-order": ("순서 어긋남", "out-of-order"),
     "code:refusal": ("거절", "refusal"),
     "code:too-few-exchanges": ("너무 짧음", "too-few-exchanges"),
     "code:too-many-exchanges": ("너무 김", "too-many-exchanges"),
     "code:truncated": ("끊김", "truncated"),
     "code:unfinished": ("미완", "unfinished"),
-    "code:unlabelled": ("이름표 없음", "unlabelled"),
+    "code:unlabelled": ("화자 표시 없음", "unlabelled"),
     "code:unsafe": ("유해", "unsafe"),
 }

@@ -5,7 +5,8 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
 
 from datagen.errors import UsageError
 from datagen.record import Message
@@ -52,9 +53,20 @@ def read_faults(options: list[str]) -> Faults:
     """Read `NAME=VALUE` options. Raises UsageError where one is unknown or out of range."""
     try:
         return Faults.model_validate(dict(option.split("=", 1) for option in options))
+    except ValidationError as exc:
+        raise UsageError(f"--fault: {'; '.join(map(_describe, exc.errors()))}", _list_faults()) from exc
     except ValueError as exc:
-        known = ", ".join(f"{name}={field.default}" for name, field in Faults.model_fields.items())
-        raise UsageError(f"--fault: {exc}", f"known, with their defaults: {known}") from exc
+        raise UsageError("--fault: expected NAME=VALUE", _list_faults()) from exc
+
+
+def _describe(error: ErrorDetails) -> str:
+    name = ".".join(map(str, error["loc"]))
+    return f"there is no fault '{name}'" if error["type"] == "extra_forbidden" else f"{name}: {error['msg']}"
+
+
+def _list_faults() -> str:
+    known = ", ".join(f"{name}={field.default}" for name, field in Faults.model_fields.items())
+    return f"known, with their defaults: {known}"
 
 
 REFUSALS = (

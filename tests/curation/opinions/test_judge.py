@@ -113,7 +113,7 @@ def test_a_limit_that_drops_drops() -> None:
     settings = SETTINGS.model_copy(update={"topic": AtMost(drop=1, note=2)})
     findings = list_findings(score(4, 4, 1, 4, reason=" "), settings, False, False)
     assert (findings[0].rule, findings[0].verdict, findings[0].threshold) == ("topic", "drop", 1)
-    assert findings[0].evidence == "심사 주제 1점: 까닭을 밝히지 않았어요"
+    assert findings[0].evidence == "심사 주제 1점: 이유를 밝히지 않음"
 
 
 def test_a_long_reason_is_shortened() -> None:

@@ -165,8 +165,8 @@ def test_what_is_a_duplicate_by_its_letters_is_not_told_twice() -> None:
 def test_a_note_names_the_nearest_and_counts_the_others() -> None:
     pairs = SemanticPairs(np.array([0, 0]), np.array([1, 2]), np.array([0.96, 0.98]))
     notes = dict(list_notes(pairs, ["a", "b", "c"], 0.95))
-    assert notes[0].evidence == "뜻이 거의 같은 대화가 있어요: c 말고도 1편 (코사인 0.980)"
-    assert notes[1].evidence == "뜻이 거의 같은 대화가 있어요: a (코사인 0.960)"
+    assert notes[0].evidence == "뜻이 거의 같은 대화가 있음: c 말고도 1편 (코사인 0.980)"
+    assert notes[1].evidence == "뜻이 거의 같은 대화가 있음: a (코사인 0.960)"
     assert (notes[2].verdict, notes[2].score, notes[2].threshold) == ("note", 0.98, 0.95)
 
 

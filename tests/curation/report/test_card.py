@@ -80,12 +80,12 @@ def test_the_card_tells_the_figures(small: ReportInput) -> None:
         "| 일상 대화 | intellectual | 3 | 3 |",
         "가장 높아도 0.31, 한도 0.4보다 낮습니다.",
         "사람이 검수한 대화는 아직 없습니다.",
-        "`gpt-4o`에 대화를 청했습니다. 받은 초안은 모두 10건입니다.",
+        "`gpt-4o`에 대화를 요청했습니다. 받은 초안은 모두 10건입니다.",
     ):
         assert line in card
     assert "모의 생성기" not in card
     reviewed = render_card(build_report(replace(small, reviews={"reviewed": 40, "accepted": 37, "flagged": 2})), None)
-    assert "사람이 40건을 읽고 37건을 승인, 2건을 지적, 0건을 고쳤습니다." in reviewed
+    assert "사람이 40건을 읽고 37건을 승인하고, 2건을 지적하고, 0건을 고쳤습니다." in reviewed
 
 
 def test_a_failed_leak_check_is_told(small: ReportInput) -> None:
