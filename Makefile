@@ -50,6 +50,9 @@ format: .venv/dev
 
 bench: .venv/dev
 	$(BIN)/python -m benchmarks.generation
+	$(BIN)/python -m benchmarks.curation
+	$(BIN)/python -m benchmarks.speech_level
+	$(BIN)/python -m benchmarks.duplicates truth edits growth lookup live template
 
 clean:
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

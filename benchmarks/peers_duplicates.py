@@ -1,7 +1,7 @@
 """What finding duplicates is measured against, each as its makers recommend, in an environment of its own.
 
     daft        daft==0.7.26, scipy==1.17.1 (for the components), pyarrow==25.0.1
-    datatrove   datatrove[processing,io]==0.10.1
+    datatrove   datatrove[processing,io]==0.10.1, scipy==1.17.1
     textdedup   text-dedup==0.4.0
 
 `PYTHON peers_duplicates.py PEER IN.parquet OUT.npy FOLDER` reads columns `id` and `tokens` and writes the cluster of

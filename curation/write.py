@@ -24,7 +24,7 @@ from datagen.record import Dialogue
 from datagen.store import read_dialogues
 
 PAIRS_SHOWN = 40
-_VERSIONS = ("damhwa", "kiwipiepy", "rensa", "pyarrow", "scikit-learn")
+_VERSIONS = ("damhwa", "kiwipiepy", "numpy", "scipy", "pyarrow")
 
 
 def write_curated(examination: Examination, folder: Path) -> dict[str, int]:

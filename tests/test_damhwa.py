@@ -28,7 +28,7 @@ def run(*arguments: str | Path, cwd: Path | None = None) -> "subprocess.Complete
 def test_help_names_every_command() -> None:
     done = run("--help")
     assert done.returncode == 0
-    for verb in ("check", "generate", "status", "rejected", "simulate"):
+    for verb in ("check", "generate", "build", "curate", "status", "rejected", "explain", "export", "publish", "simulate"):
         assert verb in done.stdout
 
 
@@ -152,7 +152,7 @@ def test_the_wheel_runs_by_itself_in_an_empty_environment(tmp_path: Path) -> Non
     subprocess.run(list(map(str, install)), check=True, capture_output=True)
     command = [
         str(tmp_path / "env" / "bin" / "damhwa"),
-        "generate",
+        "build",
         "gf-persona-data",
         "-o",
         "run",
@@ -164,3 +164,4 @@ def test_the_wheel_runs_by_itself_in_an_empty_environment(tmp_path: Path) -> Non
     )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["accepted"] == 600
+    assert (tmp_path / "run" / "curated" / "report.html").stat().st_size > 1_000_000
