@@ -5,6 +5,7 @@ named by all that decides its content (the file's bytes, the filters' versions a
 a second `curate` finds it and measures nothing; limits are not among these, so a new threshold costs nothing.
 """
 
+import gc
 import hashlib
 import json
 import multiprocessing
@@ -140,6 +141,8 @@ _ruler: Ruler | None = None
 def _start_worker(ruler: Ruler) -> None:
     global _ruler
     _ruler = ruler
+    # A batch makes many objects and hardly a cycle: looking for those more seldom saves a twentieth of the time.
+    gc.set_threshold(50_000)
     threading.Thread(target=_leave_with_parent, daemon=True).start()
 
 

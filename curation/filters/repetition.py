@@ -47,7 +47,7 @@ class Settings(FilterSettings):
     noted, since what follows the repetition may be worth it."""
 
 
-_SENTENCE_END = re.compile(r"[.!?…~\nㅋㅎㅠㅜ♡♥^]+")
+_SENTENCE_ENDS = ".!?…~ㅋㅎㅠㅜ♡♥^"
 _WORD = re.compile(r"[^\W_ㅋㅎㅠㅜ]+")
 _MUTUAL = re.compile("수고|고생|복 많이|잘 ?자|좋은 (?:하루|꿈|밤|아침)|축하|사랑해|좋아해|보고 ?싶|파이팅|화이팅|힘내")
 """Greetings and affection, which are given back word for word."""
@@ -81,7 +81,9 @@ def _has_repeats(lines: list[str]) -> bool:
 
 
 def _split(text: str) -> list[str]:
-    return [line for each in _SENTENCE_END.split(text) if (line := each.strip(" ,"))]
+    for mark in _SENTENCE_ENDS:
+        text = text.replace(mark, "\n")
+    return [line for each in text.split("\n") if (line := each.strip(" ,"))]
 
 
 def _measure_letter_loops(utterance: Utterance) -> Iterator[Observation]:

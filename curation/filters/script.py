@@ -79,16 +79,13 @@ def _compile_suspect() -> re.Pattern[str]:
 
 def measure(subject: Subject, _: Settings) -> Iterator[Observation]:
     suspect = _compile_suspect()
-    latin = 0
-    talk = TalkReader(subject, _compile_language_talk())
-    for utterance in subject.utterances:
-        text = utterance.text
-        if _LATIN.search(text):
-            latin += sum(map(len, _LATIN.findall(text)))
-        if suspect.search(text):
-            yield from _measure_utterance(utterance, talk)
-    if latin:
-        hangul = sum(len(run) for each in subject.utterances for run in _HANGUL.findall(each.text))
+    if suspect.search(subject.whole):
+        talk = TalkReader(subject, _compile_language_talk())
+        for utterance in subject.utterances:
+            if suspect.search(utterance.text):
+                yield from _measure_utterance(utterance, talk)
+    if latin := sum(map(len, _LATIN.findall(subject.whole))):
+        hangul = sum(map(len, _HANGUL.findall(subject.whole)))
         share = hangul / (hangul + latin)
         if hangul + latin >= _LEAST_LETTERS and share <= _SHARE_FLOOR:
             yield Observation("hangul_share", share, f"글자 가운데 한글이 {share:.0%}뿐")
