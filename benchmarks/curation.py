@@ -128,10 +128,11 @@ def curate_spliced(folder: Path, count: int) -> None:
         f"\n{count:,} dialogues: {seen.wall_s:.0f} s, CPU {seen.cpu_s:.0f} s, peak {seen.peak_mb:,.0f} MB, "
         f"without mapped files {seen.anonymous_mb:,.0f} MB, exit {seen.code}"
     )
-    print("\n| stage | s | peak MB |\n|---|---|---|")
+    print("\n| stage | s | peak MB | without mapped files |\n|---|---|---|---|")
     before = 0.0
     for name, at in seen.marks.items():
-        print(f"| {name} | {at - before:.1f} | {seen.peaks[name]:,.0f} |")
+        high, anonymous = seen.peaks[name]
+        print(f"| {name} | {at - before:.1f} | {high:,.0f} | {anonymous:,.0f} |")
         before = at
 
 

@@ -23,8 +23,8 @@ class Watched:
     code: int = 0
     marks: dict[str, float] = field(default_factory=dict)
     """Name → seconds after the start at which it was so."""
-    peaks: dict[str, float] = field(default_factory=dict)
-    """Name → MB at the peak of the time up to its mark, from the mark before."""
+    peaks: dict[str, tuple[float, float]] = field(default_factory=dict)
+    """Name → MB at the peak of the time up to its mark, from the mark before: all, and without mapped files."""
 
 
 def watch(command: Sequence[str], root: Path, marks: Mapping[str, Callable[[], bool]] | None = None) -> Watched:
@@ -36,15 +36,15 @@ def watch(command: Sequence[str], root: Path, marks: Mapping[str, Callable[[], b
     process = subprocess.Popen(command, cwd=root, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def sample() -> None:
-        high = 0.0
+        high = (0.0, 0.0)
         while not done.wait(INTERVAL_S):
             now, anonymous = measure_memory(process.pid)
-            high, seen.peak_mb = max(high, now), max(seen.peak_mb, now)
-            seen.anonymous_mb = max(seen.anonymous_mb, anonymous)
+            high = max(high[0], now), max(high[1], anonymous)
+            seen.peak_mb, seen.anonymous_mb = max(seen.peak_mb, now), max(seen.anonymous_mb, anonymous)
             while waiting and waiting[0][1]():
                 name, _ = waiting.pop(0)
                 seen.marks[name], seen.peaks[name] = time.monotonic() - started, high
-                high = now
+                high = now, anonymous
         seen.peaks["end"] = high
 
     sampler = threading.Thread(target=sample)
