@@ -1,56 +1,72 @@
 """Contamination: dialogues of ours that resemble other data, such as a benchmark that models are tested with."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
 from curation.duplicates.across import find_across
-from curation.examination import Examination
+from curation.duplicates.index import DuplicateIndex
+from curation.finding import Finding
 from curation.normal_form import fold
 from curation.row import BadRowError, pick_messages, read_messages
-from curation.settling.settlement import Status
 from curation.source import RawBatch, list_rows, open_foreign, read_batches
 from datagen.errors import DataError
+
+CODE = "contamination"
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One of our rows that resembles a dialogue of the other data. `other`: its file and row."""
+
+    row: int
+    other: str
+    similarity: float
 
 
 @dataclass(frozen=True, slots=True)
 class Contamination:
-    """Accepted dialogues that are similar to one of the other data's, the most similar first."""
+    """What of ours resembles the other data, each row once, with the dialogue that it resembles most."""
 
     compared: int
     """Dialogues of the other data."""
-    hits: tuple[tuple[str, str, float], ...]
-    """Our id, the other's place (file:row), and their similarity."""
+    threshold: float
+    hits: tuple[Hit, ...]
 
-    def describe(self) -> dict[str, Any]:
-        shown = [{"id": id_, "other": other, "similarity": round(value, 4)} for id_, other, value in self.hits]
-        return {"compared": self.compared, "similar": len(self.hits), "pairs": shown[:100]}
+    def list_findings(self) -> Iterator[tuple[int, Finding]]:
+        """A finding that drops for each row."""
+        for hit in self.hits:
+            evidence = f"견주어 본 데이터의 대화와 닮음: {hit.other}"
+            yield hit.row, Finding(CODE, "similar", None, None, None, evidence, hit.similarity, self.threshold, "drop")
+
+    def describe(self, ids: Sequence[str]) -> dict[str, Any]:
+        """For programs; the first hundred pairs."""
+        pairs = [{"id": ids[hit.row], "other": hit.other, "similarity": round(hit.similarity, 4)} for hit in self.hits]
+        return {"compared": self.compared, "similar": len(self.hits), "pairs": pairs[:100]}
 
 
-def find_contamination(examination: Examination, others: tuple[Path, ...]) -> Contamination:
-    """Compare what was accepted with other data, at the splits' looser threshold.
+def find_contamination(index: DuplicateIndex, others: Sequence[Path], threshold: float) -> Contamination | None:
+    """Compare all rows of the index with other data; None where there is none to compare with.
 
     Raises DataError where the other data holds no dialogue that can be read.
     """
+    if not others:
+        return None
     places: list[str] = []
     batches = [batch for path in others for batch in _read_folded(path, places)]
     if not places:
         raise DataError(f"--against {others[0]}: no dialogue in it could be read", "it needs `messages` or `text`")
-    threshold = examination.work.settings.splits.threshold
-    pairs = find_across(examination.similar.index, batches, threshold)
-    is_ours = np.isin(examination.settlement.status, (Status.ACCEPTED, Status.WAITING))
-    hits = [
-        (examination.rows.ids[left], places[right], similarity)
-        for left, right, similarity in zip(
-            pairs.left.tolist(), pairs.right.tolist(), pairs.similarity.tolist(), strict=True
-        )
-        if is_ours[left]
-    ]
-    return Contamination(len(places), tuple(sorted(hits, key=lambda hit: (-hit[2], hit[0], hit[1]))))
+    pairs = find_across(index, batches, threshold)
+    best: dict[int, Hit] = {}
+    for member, right, value in zip(pairs.left.tolist(), pairs.right.tolist(), pairs.similarity.tolist(), strict=True):
+        if member not in best or value > best[member].similarity:
+            best[member] = Hit(member, places[right], value)
+    representatives = index.representatives().tolist()
+    hits = (Hit(row, best[own].other, best[own].similarity) for row, own in enumerate(representatives) if own in best)
+    return Contamination(len(places), threshold, tuple(sorted(hits, key=lambda hit: (-hit.similarity, hit.row))))
 
 
 def _read_folded(path: Path, places: list[str]) -> Iterator[pa.Array]:

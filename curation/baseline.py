@@ -26,11 +26,11 @@ from datagen.transcript import Transcript, parse_transcript
 
 
 def ask_baseline(run: OpenRun, count: int) -> None:
-    """Have about `count` dialogues of plain prompts, spread over the topics by their quotas.
+    """Have about `count` dialogues of plain prompts, spread over the topics by their quotas; those of before, if any.
 
     A failure here costs the comparison, not the data set: it is told, and nothing is raised.
     """
-    if count <= 0:
+    if count <= 0 or list((run.folder / BASELINE_FOLDER).glob("*.parquet")):
         return
     try:
         write_shard(run.folder / BASELINE_FOLDER / "part-00001.parquet", asyncio.run(_ask(run, count)))

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from curation.against import find_contamination
 from curation.examination import MEMORY_FILE, Examination, Workplace, examine
 from curation.opinions.desk import Desk
 from curation.outputs import replace_folder
@@ -18,6 +17,7 @@ from curation.settling.split_memory import extend_memory, write_memory
 from curation.source import is_run, open_foreign, open_run
 from curation.summary import summarise, tell_warnings
 from curation.write import write_curated
+from datagen.console import err
 from datagen.errors import DataError, UsageError
 from datagen.run_folder import lock_run
 
@@ -45,7 +45,7 @@ def curate(request: CurateRequest) -> dict[str, Any]:
     with lock_run(work.folder):
         with show_measuring() as tell, show_asking() as tell_asked:
             examination = examine(work, tell, Desk(work.folder, tell=tell_asked))
-        return conclude(examination, request.against)
+        return conclude(examination)
 
 
 def open_work(request: CurateRequest) -> Workplace:
@@ -63,7 +63,8 @@ def open_work(request: CurateRequest) -> Workplace:
         raise UsageError("--persona is for data that is no run", "the run's own personas are used; leave it out")
     source = open_run(request.source) if has_run else open_foreign(request.source, request.personas)
     folder = request.out or request.source
-    return Workplace(folder, source, choose_settings(folder, request.settings))
+    settings = choose_settings(folder, request.settings)
+    return Workplace(folder, source, settings, against=request.against)
 
 
 def choose_settings(folder: Path, given: Path | None, beside: Path | None = None) -> CurationSettings:
@@ -74,6 +75,9 @@ def choose_settings(folder: Path, given: Path | None, beside: Path | None = None
     kept = folder / FILE_NAME
     if given is not None and not given.is_file():
         raise UsageError(f"--settings {given}: no such file", "copy specs/curation.yaml and edit it")
+    if given is None and beside is not None and beside.is_file() and _differs(beside, kept):
+        told = f"note: the settings of {beside} are used; {kept} holds other ones: give --settings {kept} for those"
+        err.print(told, markup=False)
     chosen = next((path for path in (given, beside, kept) if path is not None and path.is_file()), None)
     settings = load_settings(chosen)
     if chosen is not None and not (kept.exists() and chosen.samefile(kept)):
@@ -85,20 +89,23 @@ def choose_settings(folder: Path, given: Path | None, beside: Path | None = None
     return settings
 
 
-def conclude(examination: Examination, against: tuple[Path, ...] = ()) -> dict[str, Any]:
+def _differs(beside: Path, kept: Path) -> bool:
+    return kept.is_file() and kept.read_bytes() != beside.read_bytes()
+
+
+def conclude(examination: Examination) -> dict[str, Any]:
     """Write all that was decided, and return the summary.
 
     Raises DataError where rows of different splits are too similar: then everything stays as it was.
     """
     work, settlement = examination.work, examination.settlement
     _check_leakage(examination)
-    contamination = find_contamination(examination, against) if against else None
     memory = extend_memory(examination.remembered, examination.rows.ids, settlement.split)
     write_memory(work.folder / MEMORY_FILE, memory)
     with replace_folder(work.folder / "curated") as folder:
         counts = write_curated(examination, folder)
-    summary = summarise(examination, counts, contamination)
-    tell_warnings(examination, contamination)
+    summary = summarise(examination, counts)
+    tell_warnings(examination)
     return summary
 
 

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow.compute as pc
 
+from curation.against import Contamination, find_contamination
 from curation.duplicates.completion import complete_pairs
 from curation.duplicates.index import DuplicateIndex
 from curation.duplicates.pairs import Pairs as FoundPairs
@@ -60,6 +61,8 @@ class Workplace:
     settings: CurationSettings
     review_share: float = 0.0
     """Share of each topic's dialogues, 0..1, that waits for a person's verdict."""
+    against: tuple[Path, ...] = ()
+    """Other data: what resembles any of it is dropped."""
 
     @property
     def cache(self) -> Path:
@@ -105,6 +108,7 @@ class Examination:
     compared: int
     """Pairs across the splits whose similarity was taken."""
     remembered: dict[str, Split]
+    contamination: Contamination | None
 
     def list_flagged(self) -> list[int]:
         """Rows that people flagged."""
@@ -138,6 +142,8 @@ def examine(work: Workplace, tell: Callable[[int], None] = lambda _: None, desk:
     material = Material(rows, work.source.personas, *dropped)
     opinions = gather_opinions(desk or Desk(work.folder), work.settings, material)
     findings += opinions.findings
+    contamination = find_contamination(index, work.against, work.settings.splits.threshold)
+    findings += contamination.list_findings() if contamination else ()
     findings += _find_overused(work, rows, neighbours, _rank(rows, findings, reviews, opinions), findings)
     findings += _list_human(rows, reviews)
     rank = _rank(rows, findings, reviews, opinions)
@@ -153,7 +159,9 @@ def examine(work: Workplace, tell: Callable[[int], None] = lambda _: None, desk:
     leakage, compared = check_leakage(similar.neighbours, settlement.split, splits.threshold), len(similar.pairs)
     if leakage.highest is None:
         leakage, compared = _find_highest(similar.index, settlement.split)
-    return Examination(work, rows, findings, opinions, similar, reviews, settlement, leakage, compared, memory)
+    return Examination(
+        work, rows, findings, opinions, similar, reviews, settlement, leakage, compared, memory, contamination
+    )
 
 
 def _check_readable(work: Workplace, rows: Rows) -> None:

@@ -244,7 +244,7 @@ def _list_facts(explanation: Explanation) -> Iterator[tuple[str, str]]:
 
 def _draw_message(index: int, role: str, content: str, findings: list[dict[str, Any]]) -> Text:
     label = "유저" if role == "user" else "페르소나"
-    text = Text(f"\n{index} {label}  ", style="bold cyan" if role == "user" else "bold magenta")
+    text = Text(f"\n{index + 1} {label}  ", style="bold cyan" if role == "user" else "bold magenta")
     body = Text(content, style="default not bold")
     for each in findings:
         if each["start"] is not None:
@@ -261,7 +261,7 @@ def _draw_findings(findings: list[dict[str, Any]]) -> Table:
     table.add_column("score / limit", justify="right", no_wrap=True)
     table.add_column("evidence", overflow="fold")
     for each in findings:
-        turn = "–" if each["message"] is None else str(each["message"])
+        turn = "–" if each["message"] is None else str(each["message"] + 1)
         style = "red" if each["verdict"] == "drop" else "yellow"
         scores = f"{each['score']:.3g} / {each['threshold']:.3g}"
         table.add_row(

@@ -153,5 +153,5 @@ def load_settings(path: Path | None) -> CurationSettings:
     reader = FormReader()
     form = reader.validate(path, reader.read_yaml(path), CurationForm)
     if reader.problems or form is None:
-        raise SpecError(reader.problems)
+        raise SpecError(reader.problems, "the curation settings")
     return CurationSettings(form=form)

@@ -141,7 +141,7 @@ def load_personas(files: tuple[Path, ...]) -> dict[str, PersonaSheet]:
     reader = FormReader()
     personas = [reader.validate(file, reader.read_yaml(file), Persona) for file in files]
     if reader.problems:
-        raise SpecError(reader.problems)
+        raise SpecError(reader.problems, "the personas")
     return {persona.id: _to_sheet(persona) for persona in personas if persona is not None}
 
 

@@ -3,18 +3,17 @@
 from collections import Counter
 from typing import Any
 
-from curation.against import Contamination
 from curation.examination import Examination
 from curation.settling.settlement import Status
 from datagen.console import err
 
 
-def summarise(examination: Examination, counts: dict[str, int], contamination: Contamination | None) -> dict[str, Any]:
+def summarise(examination: Examination, counts: dict[str, int]) -> dict[str, Any]:
     """The figures, as `--json` prints them. `counts`: split → dialogues written."""
     work, rows = examination.work, examination.rows
     status = Counter(Status(each).word for each in examination.settlement.status[rows.is_readable].tolist())
     quotas = work.source.quotas
-    leakage = examination.leakage
+    leakage, contamination = examination.leakage, examination.contamination
     return {
         "dataset": work.source.dataset,
         "curated": str(work.folder / "curated"),
@@ -26,7 +25,7 @@ def summarise(examination: Examination, counts: dict[str, int], contamination: C
         "missing": examination.settlement.missing,
         "unreadable": len(rows.unreadable),
         "leakage": {"highest": leakage.highest, "threshold": work.settings.splits.threshold},
-        "contamination": contamination.describe() if contamination else None,
+        "contamination": contamination.describe(rows.ids) if contamination else None,
     }
 
 
@@ -56,7 +55,7 @@ def describe_summary(summary: dict[str, Any]) -> str:
         lines.append(f"of {summary['dialogues']:,} judged: {told}" + (f" ({reasons})" if reasons else ""))
     lines.append(_describe_leakage(summary["leakage"]))
     if (found := summary["contamination"]) is not None:
-        lines.append(f"pairs too similar to the {found['compared']:,} dialogues of --against: {found['similar']:,}")
+        lines.append(f"dropped for resembling one of {found['compared']:,} other dialogues: {found['similar']:,}")
     lines.append(f"report: {summary['curated']}/report.html")
     return "\n".join(lines)
 
@@ -68,7 +67,7 @@ def _describe_leakage(leakage: dict[str, Any]) -> str:
     return f"most similar pair across the splits: {leakage['highest']:.3f} ({limit})"
 
 
-def tell_warnings(examination: Examination, contamination: Contamination | None) -> None:
+def tell_warnings(examination: Examination) -> None:
     """Say on stderr what a person should look at."""
     rows, similar, settlement = examination.rows, examination.similar, examination.settlement
     if (large := similar.large) is not None:
@@ -93,5 +92,6 @@ def tell_warnings(examination: Examination, contamination: Contamination | None)
         err.print(f"note: no quota names the topic '{topic}'; its dialogues stay in reserve", markup=False)
     if examination.reviews.warning:
         err.print(f"warning: {examination.reviews.warning}", style="yellow", markup=False)
-    for id_, other, similarity in contamination.hits[:5] if contamination else ():
-        err.print(f"contaminated: {id_} resembles {other} by {similarity:.2f}", style="yellow", markup=False)
+    for hit in examination.contamination.hits[:5] if examination.contamination else ():
+        told = f"contaminated: {rows.ids[hit.row]} resembles {hit.other} by {hit.similarity:.2f}, and is dropped"
+        err.print(told, style="yellow", markup=False)

@@ -52,6 +52,7 @@ class Findings:
         columns: dict[str, list[object]] = {"id": [ids[row] for row, _ in items]}
         for name in FINDINGS.names[1:]:
             columns[name] = [getattr(finding, name) for _, finding in items]
+        columns["rule"] = [finding.rule.replace("_", "-") for _, finding in items]  # as the settings spell it
         return pa.table(columns, schema=FINDINGS)
 
 

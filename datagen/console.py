@@ -16,19 +16,19 @@ err = Console(stderr=True, highlight=False, soft_wrap=True)
 def report_error(error: DamhwaError) -> None:
     """Print an error in the house form: what happened, and what to do about it."""
     if isinstance(error, SpecError):
-        report_problems(error.problems)
+        report_problems(error.problems, error.where)
         return
     err.print("[bold red]error:[/] ", end="")
     err.print(error.message, markup=False)
     _print_hint(error.hint)
 
 
-def report_problems(problems: Sequence[Problem]) -> None:
+def report_problems(problems: Sequence[Problem], where: str = "the spec") -> None:
     """Print the mistakes of a user's files, one `file:line: …` each."""
     for problem in problems:
         err.print(str(problem), markup=False)
         _print_hint(problem.hint, indent="  ")
-    err.print(f"[bold red]error:[/] {len(problems)} {'mistake' if len(problems) == 1 else 'mistakes'} in the spec")
+    err.print(f"[bold red]error:[/] {len(problems)} {'mistake' if len(problems) == 1 else 'mistakes'} in {where}")
 
 
 def _print_hint(hint: str | None, indent: str = "") -> None:

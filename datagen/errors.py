@@ -44,10 +44,11 @@ class Problem:
 
 
 class SpecError(UsageError):
-    """A spec that cannot be used, with every problem at once."""
+    """A spec, or another YAML file of the user, that cannot be used, with every problem at once."""
 
-    def __init__(self, problems: Sequence[Problem]) -> None:
+    def __init__(self, problems: Sequence[Problem], where: str = "the spec") -> None:
         self.problems = tuple(problems)
+        self.where = where
         super().__init__("\n".join(map(str, self.problems)))
 
 

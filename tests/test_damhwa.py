@@ -28,7 +28,8 @@ def run(*arguments: str | Path, cwd: Path | None = None) -> "subprocess.Complete
 def test_help_names_every_command() -> None:
     done = run("--help")
     assert done.returncode == 0
-    for verb in ("check", "generate", "build", "curate", "status", "rejected", "explain", "export", "publish", "simulate"):
+    verbs = ("check", "generate", "build", "curate", "status", "rejected", "explain", "export", "publish", "simulate")
+    for verb in verbs:
         assert verb in done.stdout
 
 

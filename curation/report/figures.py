@@ -124,7 +124,7 @@ def _tell_spending(paid: Mapping[str, float | None] | None, rows_usd: float | No
         tokens=None if tokens is None else int(tokens),
         cost_usd=None if cost is None else round(cost, 6),
         cost_per_accepted_usd=round(cost / counts["accepted"], 6) if cost is not None and counts["accepted"] else None,
-        passed=round((counts["accepted"] + counts["reserve"]) / tried, 4) if tried else None,
+        passed=round((counts["accepted"] + counts["reserve"] + counts["waiting"]) / tried, 4) if tried else None,
     )
 
 

@@ -14,7 +14,7 @@ WORDS: dict[str, Words] = {
     "as_table": ("표로 보기", "As a table"),
     "no_script": ("차트는 자바스크립트를 켜야 보입니다.", "The charts need JavaScript."),
     "simulated": (
-        "이 데이터에는 모의 생성기(damhwa-simulator)가 문법으로 짜 맞춘 대화 {n}건이 들어 있습니다. "
+        "이 데이터에는 시뮬레이터(damhwa-simulator)가 문법 규칙으로 조합한 대화 {n}건이 들어 있습니다. "
         "도구를 시험하기 위한 것이니 학습에 쓰지 마세요.",
         "{n} of these dialogues were composed from a grammar by the offline simulator (damhwa-simulator). "
         "They are for trying things out, not for training.",
@@ -44,7 +44,7 @@ WORDS: dict[str, Words] = {
     "user": ("유저", "User"),
     "train": ("학습", "Train"),
     "validation": ("검증", "Validation"),
-    "test": ("시험", "Test"),
+    "test": ("테스트", "Test"),
     "no_split": ("분할 없음", "In no split"),
     # headline
     "lead_met": (
@@ -106,19 +106,19 @@ WORDS: dict[str, Words] = {
     # splits
     "splits": ("분할과 누출 검사", "Splits and leakage"),
     "splits_lead": (
-        "서로 닮은 대화는 언제나 같은 분할에 놓입니다. 그래서 시험 점수가 외운 문장 덕에 오르는 일이 없습니다.",
+        "서로 닮은 대화는 언제나 같은 분할에 놓입니다. 그래서 외운 문장 덕에 테스트 점수가 오르는 일이 없습니다.",
         "Dialogues that resemble each other always lie in one split, so no test score comes from lines "
         "learnt by heart.",
     ),
     "share": ("비율", "Share"),
     "topics": ("주제 수", "Topics"),
     "leak_none": (
-        "분할을 넘나드는 닮은 짝이 하나도 없습니다. 견주어 본 짝은 {compared}쌍입니다.",
+        "서로 다른 분할에 걸친 유사한 쌍이 하나도 없습니다. 견주어 본 쌍은 {compared}개입니다.",
         "No pair across the splits resembles each other. Pairs compared: {compared}.",
     ),
     "leak_passed": (
-        "분할이 서로 다른 두 대화의 유사도는 가장 높아도 {highest}, 한도 {limit}보다 낮습니다. "
-        "견주어 본 짝은 {compared}쌍입니다.",
+        "분할이 서로 다른 두 대화의 최고 유사도는 {highest}로, 한도 {limit}보다 낮습니다. "
+        "견주어 본 쌍은 {compared}개입니다.",
         "The most similar two dialogues of different splits reach {highest}, below the limit of {limit}. "
         "Pairs compared: {compared}.",
     ),
@@ -154,7 +154,7 @@ WORDS: dict[str, Words] = {
     "characters": ("글자 수", "Characters"),
     "turns": ("메시지 수", "Messages"),
     "distribution": (
-        "가운데값 {median} · 평균 {mean} · 95 %가 {p95} 이하 · 범위 {minimum}–{maximum}",
+        "중앙값 {median} · 평균 {mean} · 95 %가 {p95} 이하 · 범위 {minimum}–{maximum}",
         "median {median} · mean {mean} · 95 % up to {p95} · range {minimum}–{maximum}",
     ),
     # speech levels
@@ -175,6 +175,12 @@ WORDS: dict[str, Words] = {
         "양쪽에서 똑같이 {n}건씩 뽑아 견줍니다.",
         "How unlike each other the dialogues are, by several measures. All of them depend on the amount of text, "
         "so {n} dialogues of each side are compared.",
+    ),
+    "diversity_simulated": (
+        "시뮬레이터는 지시문의 상황을 글에 거의 담지 않으므로, 여기서는 두 쪽의 차이가 "
+        "실제 모델만큼 드러나지 않습니다.",
+        "The simulator hardly weaves the situation into the text, "
+        "so the two sides differ less here than with a real model.",
     ),
     "diversity_alone": (
         "대화 {n}건을 뽑아 서로 얼마나 다른지 여러 지표로 잽니다. 같은 지시문 하나를 되풀이해 만든 대화와 견주려면 "
@@ -317,6 +323,7 @@ WORDS: dict[str, Words] = {
     # reasons by code
     "code:assistant-tell": ("비서 말투", "assistant-tell"),
     "code:asterisk": ("별표", "asterisk"),
+    "code:contamination": ("다른 데이터와 닮음", "contamination"),
     "code:duplicate": ("중복", "duplicate"),
     "code:emoji": ("이모지", "emoji"),
     "code:human": ("검수자", "human"),

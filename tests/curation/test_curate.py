@@ -181,11 +181,21 @@ def test_the_published_column_is_read(tmp_path: Path, persona: Path) -> None:
     assert run(tmp_path / "data", tmp_path / "out", persona)["accepted"] == 20
 
 
-def test_data_that_resembles_a_benchmark_is_named(data: Path, tmp_path: Path, persona: Path) -> None:
+def test_data_that_resembles_a_benchmark_is_dropped_and_named(data: Path, tmp_path: Path, persona: Path) -> None:
     write_rows(tmp_path / "bench.jsonl", [to_row(messages) for messages in compose_many(3)])
     found = run(data, tmp_path / "out", persona, against=(tmp_path / "bench.jsonl",))["contamination"]
     assert found["compared"] == 3
     assert {pair["id"] for pair in found["pairs"]} == {"good-00", "good-01", "good-02"}
+    decisions = {row["id"]: (row["status"], row["reason"]) for row in read(tmp_path / "out", "decisions")}
+    assert decisions["good-00"] == ("dropped", "contamination")
+    assert not {"good-00", "good-01", "good-02"} & set(read_splits(tmp_path / "out"))
+
+
+def test_rules_are_spelt_as_in_the_settings(data: Path, tmp_path: Path, persona: Path) -> None:
+    run(data, tmp_path / "out", persona)
+    rules = {row["rule"] for row in read(tmp_path / "out", "findings")}
+    assert "off-level" in rules
+    assert not any("_" in rule for rule in rules)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """What `damhwa explain` shows of dialogues that others made, and where a file it reads is not what it was."""
 
 import json
+import os
 import subprocess
 import sys
 from io import StringIO
@@ -83,5 +84,7 @@ def test_a_damaged_measured_file_is_named(curated: Path) -> None:
 
 def test_a_closed_stdout_is_nothing_to_fail_at(curated: Path) -> None:
     command = ["sh", "-c", 'exec "$0" -m damhwa explain "$1" plain >&-', sys.executable, str(curated)]
-    done = subprocess.run(command, stderr=subprocess.PIPE, text=True, encoding="utf-8", check=False)
+    # libraries of others warn about encodings of their own when they are asked to
+    quiet = {name: value for name, value in os.environ.items() if name != "PYTHONWARNDEFAULTENCODING"}
+    done = subprocess.run(command, stderr=subprocess.PIPE, text=True, encoding="utf-8", env=quiet, check=False)
     assert (done.returncode, done.stderr) == (0, "")
