@@ -17,12 +17,12 @@ import pyarrow.parquet as pq
 
 from curation.rows import Rows, scan
 from curation.schemas import UNREADABLE
+from curation.settling.split_memory import SPLITS
 from curation.source import Unreadable
 from datagen.errors import DataError
 from datagen.record import Message
 from datagen.store import ROWS_PER_GROUP, SCHEMA
 
-SPLITS = ("train", "validation", "test")
 SHARD_ROWS = 50_000
 
 

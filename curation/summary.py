@@ -42,7 +42,7 @@ def describe_summary(summary: dict[str, Any]) -> str:
     splits = " · ".join(f"{name} {count:,}" for name, count in summary["splits"].items())
     lines = [f"{summary['accepted']:,}{of_quota} dialogues accepted in {summary['curated']} ({splits})"]
     others = {
-        "wait for review": summary["waiting"],
+        "wait for a verdict in reviews.jsonl": summary["waiting"],
         "in reserve": summary["reserve"],
         "dropped": summary["dropped"],
         "duplicates" if summary["duplicate"] != 1 else "duplicate": summary["duplicate"],

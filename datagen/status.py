@@ -95,7 +95,7 @@ def draw_status(status: dict[str, Any]) -> Iterator[Table | str]:
     table.add_column("cost", justify="right")
     for topic in status["topics"]:
         accepted = (topic["curated"] or {}).get("accepted", 0) if is_curated else topic["accepted"]
-        missing = topic["quota"] - accepted
+        missing = topic["quota"] - accepted - (topic["curated"] or {}).get("waiting", 0)
         table.add_row(
             *([escape(topic["category"])] if is_wide else []),
             escape(topic["name"]),

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from curation.outputs import SPLITS
+from curation.settling.split_memory import SPLITS
 from datagen.errors import DataError, UsageError
 from datagen.record import Message
 
@@ -64,7 +64,7 @@ def open_curated(folder: Path) -> CuratedSet:
     """
     inside = folder / "curated"
     found = inside if inside.is_dir() else folder
-    counts = {split: sum(map(_count_rows, _list_shards(found, split))) for split in SPLITS}
+    counts: dict[str, int] = {split: sum(map(_count_rows, _list_shards(found, split))) for split in SPLITS}
     if not any(counts.values()):
         known = any((found / split).is_dir() for split in SPLITS)
         what = "holds no accepted dialogue" if known else "holds no curated dialogues: there is no train/ in it"

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from curation.outputs import SPLITS, recover_folder, replace_folder
+from curation.outputs import recover_folder, replace_folder
 from curation.release.card import Card, read_front_matter, render_card
 from curation.release.curated_set import CuratedRow, CuratedSet, open_curated
 from curation.release.files import CARD, MANIFEST, Table, WrittenFile, check_replaceable, write_table
@@ -28,6 +28,7 @@ from curation.release.preferences import (
     open_preferences,
 )
 from curation.reviews import REVIEWS_FILE, Review, read_reviews
+from curation.settling.split_memory import SPLITS
 from curation.source import is_run, load_personas, open_run
 from curation.subject import PersonaSheet
 from datagen.errors import DataError, UsageError

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from curation.outputs import SPLITS
 from curation.release.curated_set import SIMULATOR, open_curated
 from curation.release.files import CARD, MANIFEST
+from curation.settling.split_memory import SPLITS
 from datagen.errors import DataError, UsageError
 
 ALWAYS = (CARD, "report.html", "report.json")

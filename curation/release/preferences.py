@@ -17,10 +17,10 @@ from typing import TypeGuard
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from curation.outputs import SPLITS
 from curation.release.curated_set import CuratedSet
 from curation.release.formats import MESSAGE_LIST, Row, list_messages
 from curation.reviews import Review
+from curation.settling.split_memory import SPLITS
 from datagen.errors import DataError
 from datagen.record import Dialogue, Message
 

@@ -9,9 +9,9 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from curation.outputs import SPLITS
 from curation.release.curated_set import open_curated
 from curation.release.export import ExportSource, ExportSummary, export
+from curation.settling.split_memory import SPLITS
 from curation.subject import PersonaSheet
 from datagen.errors import DataError, UsageError
 from datagen.record import Dialogue

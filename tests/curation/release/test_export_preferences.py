@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from curation.outputs import SPLITS
 from curation.release.export import ExportSource, ExportSummary, export
 from curation.release.preferences import draw_split, find_rewritten
 from curation.reviews import Review, ReviewedMessage
+from curation.settling.split_memory import SPLITS
 from curation.subject import PersonaSheet
 from datagen.errors import DataError, UsageError
 from datagen.record import Message
