@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from curation.baseline import ask_baseline
-from curation.curate import choose_settings, conclude
+from curation.curate import REVIEW_SHARE, choose_settings, conclude
 from curation.duplicates.live import LiveIndex
 from curation.examination import Examination, Workplace, examine
 from curation.gate import Gate
@@ -51,6 +51,7 @@ def build(spec: str, folder: Path, options: BuildOptions) -> dict[str, Any]:
     """
     with open_run(spec, folder, options.provider, is_curated=True) as run:
         settings = choose_settings(folder, options.settings, run.loaded.path.parent / FILE_NAME)
+        run.ledger.write_settings(**{REVIEW_SHARE: repr(options.review_share)})
         loop = _Loop(run, settings, options.review_share, _open_desk(run, options.provider.offline))
         try:
             examination = loop.close()

@@ -19,7 +19,11 @@ from curation.summary import summarise, tell_warnings
 from curation.write import write_curated
 from datagen.console import err
 from datagen.errors import DataError, UsageError
+from datagen.ledger import Ledger
 from datagen.run_folder import lock_run
+
+REVIEW_SHARE = "review_share"
+"""In a run's ledger: the share of each topic, 0..1, that `build` held for people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +68,17 @@ def open_work(request: CurateRequest) -> Workplace:
     source = open_run(request.source) if has_run else open_foreign(request.source, request.personas)
     folder = request.out or request.source
     settings = choose_settings(folder, request.settings)
-    return Workplace(folder, source, settings, against=request.against)
+    share = _read_review_share(request.source) if has_run else 0.0
+    return Workplace(folder, source, settings, share, against=request.against)
+
+
+def _read_review_share(run: Path) -> float:
+    """What `build` was last told to hold for people: to curate again must not let it pass."""
+    ledger = Ledger.open_to_read(run / "ledger.db")
+    try:
+        return float(ledger.read_setting(REVIEW_SHARE) or 0.0)
+    finally:
+        ledger.close()
 
 
 def choose_settings(folder: Path, given: Path | None, beside: Path | None = None) -> CurationSettings:

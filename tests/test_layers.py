@@ -24,7 +24,7 @@ BEYOND_THE_FLOOR = {
     "curation/source.py": FORMS,
     "curation/settings.py": FORMS,
     "curation/filters/word_file.py": FORMS,
-    "curation/curate.py": {"datagen.run_folder"},
+    "curation/curate.py": {"datagen.ledger", "datagen.run_folder"},
     "curation/write.py": {"datagen.ledger"},
     "curation/explain.py": {"datagen.ledger"},
     "curation/gate.py": {"datagen.scenario"},

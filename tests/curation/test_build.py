@@ -18,6 +18,7 @@ import pytest
 from aiohttp import web
 
 from curation.build import BuildOptions, build
+from curation.curate import CurateRequest, curate
 from curation.reviews import REVIEWS_FILE, Review, append_review
 from datagen.endpoint_options import ProviderOptions
 from datagen.errors import BudgetSpentError, QuotaOutOfReachError
@@ -107,6 +108,18 @@ def test_a_share_waits_for_people(spec: Path, tmp_path: Path, start_simulator: S
     asked = simulator.counts["requests"]
     assert run(spec, folder, url, review_share=0.4)["accepted"] == 20
     assert simulator.counts["requests"] == asked
+
+
+def test_curating_again_does_not_let_pass_what_waits_for_people(
+    spec: Path, tmp_path: Path, start_simulator: StartSimulator
+) -> None:
+    url, _ = start_simulator()
+    folder = tmp_path / "run"
+    waiting = run(spec, folder, url, review_share=0.4)["waiting"]
+    assert waiting > 0
+    assert curate(CurateRequest(folder))["waiting"] == waiting
+    assert run(spec, folder, url)["waiting"] == 0  # whoever builds without a share wants none
+    assert curate(CurateRequest(folder))["waiting"] == 0
 
 
 def test_the_reserve_is_used_before_anybody_is_asked(
