@@ -195,7 +195,7 @@ def draw_explanation(explanation: Explanation) -> Iterator[Table | Text | str]:
     facts.add_column(style="dim", no_wrap=True)
     facts.add_column()
     for name, value in _list_facts(explanation):
-        facts.add_row(name, Text(value))
+        facts.add_row(Text(name), Text(value))
     yield facts
     for index, message in enumerate(dialogue.messages):
         own = [each for each in explanation.findings if each["message"] == index]

@@ -66,6 +66,9 @@ def open_curated(folder: Path) -> CuratedSet:
     found = inside if inside.is_dir() else folder
     counts: dict[str, int] = {split: sum(map(_count_rows, _list_shards(found, split))) for split in SPLITS}
     if not any(counts.values()):
+        if (found / "decisions.parquet").is_file():
+            hint = "accept what waits for a verdict, or see report.html for why the others were dropped"
+            raise UsageError(f"{found} holds no accepted dialogue", hint)
         known = any((found / split).is_dir() for split in SPLITS)
         what = "holds no accepted dialogue" if known else "holds no curated dialogues: there is no train/ in it"
         hint = "run `damhwa curate RUN` (or `damhwa build SPEC -o RUN`) first"

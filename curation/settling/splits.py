@@ -107,7 +107,7 @@ def _list_giants(
     cluster = neighbours.connect(settings.threshold, neighbours.mark_groups(members))[neighbours.group]
     sizes = np.bincount(cluster[members], minlength=neighbours.groups)
     giants = []
-    for number in np.flatnonzero(sizes > settings.shares.train * members.sum()).tolist():
+    for number in np.flatnonzero((sizes > settings.shares.train * members.sum()) & (sizes > 1)).tolist():
         rows = np.flatnonzero(members & (cluster == number))
         first = rows[neighbours.rank[rows].argmin()]
         giants.append(GiantCluster(int(first), len(rows), SPLITS[split[first]]))

@@ -26,7 +26,10 @@ TALKS = (
 @pytest.fixture
 def curated(tmp_path: Path) -> Path:
     """Two near-copies and another dialogue, with ids and scenarios as others may have them."""
-    ids, scenarios = ("[/]", "[/red]", "plain"), ("비 오는 날", [1, 2], {"facets": 5, "situation": "퇴근길"})
+    ids, scenarios = (
+        ("[/]", "[/red]", "plain"),
+        ("비 오는 날", {"facets": 5}, {"facets": {"[/]": "카페"}, "situation": "퇴근길"}),
+    )
     rows = [
         {
             "id": id_,
@@ -56,10 +59,12 @@ def show(folder: Path, id_: str) -> str:
 def test_ids_that_look_like_markup_are_shown_as_they_are(curated: Path) -> None:
     assert "[/red]" in show(curated, "[/]")
     assert "[/]" in show(curated, "[/red]")
+    assert "[/]" in show(curated, "plain")
 
 
 def test_a_scenario_that_is_not_ours_is_passed_over(curated: Path) -> None:
     assert explain(curated, "[/]").to_json()["scenario"] == {}
+    assert explain(curated, "[/red]").to_json()["scenario"] == {"facets": 5}
     assert "퇴근길" in show(curated, "plain")
 
 

@@ -39,6 +39,13 @@ def curate_line(tmp_path: Path, line: str, name: bytes = b"a.jsonl") -> list[dic
     return unreadable
 
 
+def test_a_single_dialogue_is_no_cluster_that_hangs_together(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    curate_line(tmp_path, "{oops")
+    assert "hang together" not in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("out", [".", "out"])
 def test_what_is_kept_inside_the_source_is_not_taken_for_data(tmp_path: Path, out: str) -> None:
     (tmp_path / "a.jsonl").write_text(json.dumps({"messages": TALK}), encoding="utf-8")

@@ -1,6 +1,7 @@
 """Exports: what was accepted comes out unchanged, in the shape that was asked for, whole or not at all."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -196,6 +197,14 @@ def test_what_was_never_curated_is_told_with_the_command_to_run(tmp_path: Path) 
         with pytest.raises(UsageError) as caught:
             _export(folder, tmp_path / "out")
         assert "damhwa curate" in str(caught.value.hint)
+
+
+def test_a_run_whose_dialogues_all_wait_for_people_is_told_as_such(run: Path, tmp_path: Path) -> None:
+    for split in ("train", "validation", "test"):
+        shutil.rmtree(run / "curated" / split)
+    with pytest.raises(UsageError, match="holds no accepted dialogue") as caught:
+        export([ExportSource(run)], tmp_path / "out", "messages")
+    assert "verdict" in str(caught.value.hint)
 
 
 def test_a_split_without_dialogues_has_no_files(run: Path, tmp_path: Path) -> None:
