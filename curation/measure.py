@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from multiprocessing import connection
 from pathlib import Path
@@ -172,12 +172,29 @@ def _run_in_order(
 
 
 def _submit(pool: ProcessPoolExecutor, batch: RawBatch) -> Future[tuple[pa.Table, list[Unreadable]]]:
-    """Workers start here, and inherit the mask: Ctrl-C reaches all processes of a terminal, this one answers it."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
+    with _hold_interrupts():
         return pool.submit(_measure_in_worker, batch)
+
+
+@contextmanager
+def _hold_interrupts() -> Iterator[None]:
+    """Ctrl-C reaches all processes of a terminal; this one answers it, after the block.
+
+    Workers start within. They inherit the mask, and one whose start is cut short would end with a traceback.
+    """
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    is_main = threading.current_thread() is threading.main_thread()
+    held: list[int] = []
+    # The mask is of this thread alone: another may take the signal, and Python would raise it here.
+    before = signal.signal(signal.SIGINT, lambda number, _: held.append(number)) if is_main else None
+    try:
+        yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        if is_main:
+            signal.signal(signal.SIGINT, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        if held:
+            signal.raise_signal(signal.SIGINT)
 
 
 def measure_batch(batch: RawBatch, ruler: Ruler) -> tuple[pa.Table, list[Unreadable]]:
