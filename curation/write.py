@@ -9,6 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from curation.duplicates.bands import draw_recall_curve
 from curation.duplicates.pairs import sample_pairs
 from curation.examination import Examination, list_edits
 from curation.outputs import list_unreadable, write_splits
@@ -124,12 +125,11 @@ def _describe_bands(examination: Examination) -> Bands:
         for left, right, similarity in zip(*ends, similar.pairs.similarity[shown].tolist(), strict=True)
         if rows.is_readable[left] and rows.is_readable[right]
     ]
-    steps = [number / 50 for number in range(51)]
     return {
         "bands": bands.bands,
         "rows": bands.rows,
         "threshold": duplicates.threshold,
-        "curve": [(similarity, bands.find_probability(similarity)) for similarity in steps],
+        "curve": draw_recall_curve(bands, 51),
         "pairs": pairs,
     }
 
