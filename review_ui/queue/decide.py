@@ -1,0 +1,243 @@
+"""Take a decision: into the log, and all that follows from it, in one transaction.
+
+The law of the page: a decision names the sample, the revision of the text that was on the screen, and a key that the
+screen made for it. What does not match is refused; what comes twice is stored once.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from curation.reviewing.draw import is_second_due
+from curation.reviewing.outcome import EDIT_REJECTED, Entry, Facts, Outcome, decide_outcome, list_tallies
+from curation.reviewing.tables import EVENTS, PACES, SAMPLES, TALLIES
+from review_ui.queue.judged import keep_verdict, list_judged
+from review_ui.statistics.pace import bucket_of
+
+Kind = Literal["accept", "flag", "edit", "later", "undo"]
+SECOND_SHARE = 0.1
+"""Share of the audited dialogues that get a second, blind look."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a reviewer decided, as the screen tells it.
+
+    `sample_id`: the dialogue's id; `revision`: of the text that was on the screen; `turn` counts from 0; `messages`:
+    of an edit, the whole dialogue as JSON, with `findings`, what the filters say of it, and `is_rejected`, whether they
+    drop it.
+    `undoes`: the key of the decision that an undo takes back. Times are seconds since 1970.
+    """
+
+    key: str
+    sample_id: str
+    revision: int
+    kind: Kind
+    mode: str
+    reviewer: str
+    looked_ms: int
+    decided_at: float
+    reason: str | None = None
+    note: str | None = None
+    turn: int | None = None
+    messages: str | None = None
+    findings: str | None = None
+    is_rejected: bool = False
+    undoes: str | None = None
+    screen: str = "{}"
+    source: str = "page"
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A decision that is in the log. `is_new` False: it was there before. `revision`: of the text from now on."""
+
+    event: int
+    is_new: bool
+    revision: int
+    state: str
+    verdict: str | None
+
+
+Code = Literal["unknown", "stale", "mode", "key", "undo"]
+
+
+class RefusedError(Exception):
+    """A decision that does not match. `code` for programs, the message for people."""
+
+    def __init__(self, code: Code, message: str, revision: int | None = None) -> None:
+        super().__init__(message)
+        self.code: Code = code
+        self.revision = revision
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Where decisions of a run are taken. `share`: of audited dialogues that get a second look, 0..1."""
+
+    run: int
+    share: float = SECOND_SHARE
+
+    def decide(self, connection: sa.Connection, decision: Decision, now: float) -> Stored:
+        """Store a decision, and what follows from it. Raises RefusedError."""
+        known = connection.execute(sa.select(EVENTS).where(EVENTS.c.key == decision.key)).one_or_none()
+        if known is not None:
+            return self._repeat(connection, decision, known)
+        return self._store(connection, self._lock(connection, decision), decision, now)
+
+    def decide_all(self, connection: sa.Connection, decisions: Sequence[Decision], now: float) -> list[Stored]:
+        """Store several, or none: what a comparison of a cluster decides. Raises RefusedError."""
+        stored = {
+            each.key: self.decide(connection, each, now) for each in sorted(decisions, key=lambda each: each.sample_id)
+        }
+        return [stored[each.key] for each in decisions]
+
+    def _repeat(self, connection: sa.Connection, decision: Decision, known: Any) -> Stored:
+        sample = connection.execute(sa.select(SAMPLES).where(SAMPLES.c.sample == known.sample)).one()
+        same = (sample.id, sample.run, known.reviewer, known.kind, known.revision)
+        if same != (decision.sample_id, self.run, decision.reviewer, decision.kind, decision.revision):
+            raise RefusedError("key", f"the key {decision.key} was used for another decision")
+        return Stored(known.event, False, sample.revision, sample.state, sample.verdict)
+
+    def _lock(self, connection: sa.Connection, decision: Decision) -> Any:
+        query = sa.select(SAMPLES).where(SAMPLES.c.run == self.run, SAMPLES.c.id == decision.sample_id)
+        sample = connection.execute(query.with_for_update()).one_or_none()
+        if sample is None:
+            raise RefusedError("unknown", f"there is no dialogue {decision.sample_id} to review here")
+        if decision.kind != "undo" and sample.revision != decision.revision:
+            told = f"{sample.id} has revision {sample.revision}, the screen showed {decision.revision}"
+            raise RefusedError("stale", told, sample.revision)
+        self._check_mode(connection, sample, decision)
+        return sample
+
+    def _check_mode(self, connection: sa.Connection, sample: Any, decision: Decision) -> None:
+        """The two modes never mix; triage gets what the audit left once the lot has its verdict."""
+        if decision.mode == "audit" and sample.pool != "audit":
+            raise RefusedError("mode", f"{sample.id} is not in the audit: decide about it in triage")
+        is_audits = decision.mode == "triage" and sample.pool == "audit"
+        if is_audits and (sample.verdict is not None or sample.topic not in list_judged(connection, self.run)):
+            raise RefusedError("mode", f"{sample.id} belongs to the audit: decide about it there")
+
+    def _store(self, connection: sa.Connection, sample: Any, decision: Decision, now: float) -> Stored:
+        undone = self._find_undone(connection, sample, decision)
+        changes_text = decision.kind == "edit" and not decision.is_rejected
+        changes_text |= undone is not None and undone.made_revision is not None
+        made = sample.revision + 1 if changes_text else None
+        inserted = connection.execute(
+            sa.insert(EVENTS).values(
+                key=decision.key,
+                run=self.run,
+                sample=sample.sample,
+                reviewer=decision.reviewer,
+                kind=decision.kind,
+                mode=decision.mode,
+                revision=decision.revision,
+                made_revision=made,
+                reason=EDIT_REJECTED if decision.is_rejected else decision.reason,
+                note=decision.note,
+                turn=decision.turn,
+                messages=decision.messages,
+                findings=decision.findings,
+                undoes=undone.event if undone is not None else None,
+                looked_ms=decision.looked_ms,
+                screen=decision.screen,
+                decided_at=decision.decided_at,
+                at=now,
+                source=decision.source,
+            )
+        ).inserted_primary_key
+        outcome = self._settle(connection, sample, decision, made)
+        if decision.kind in ("accept", "flag", "edit"):
+            self._count_pace(connection, decision, now)
+        assert inserted is not None
+        return Stored(inserted[0], True, made or sample.revision, outcome.state, outcome.verdict)
+
+    def _find_undone(self, connection: sa.Connection, sample: Any, decision: Decision) -> Any:
+        if decision.kind != "undo":
+            return None
+        undone = connection.execute(sa.select(EVENTS).where(EVENTS.c.key == (decision.undoes or ""))).one_or_none()
+        if undone is None or undone.sample != sample.sample:
+            raise RefusedError("undo", f"there is no decision {decision.undoes} about {sample.id}")
+        if undone.reviewer != decision.reviewer:
+            raise RefusedError("undo", f"the decision {decision.undoes} is {undone.reviewer}'s: only they can undo it")
+        if undone.kind == "undo":
+            raise RefusedError("undo", "an undo cannot be undone: decide again instead")
+        return undone
+
+    def _settle(self, connection: sa.Connection, sample: Any, decision: Decision, made: int | None) -> Outcome:
+        """Derive the sample's state from its events, and change what counts it."""
+        outcome = decide_outcome(read_entries(connection, sample.sample), self._is_second_due(sample))
+        later = 1 if decision.kind == "later" else sample.later
+        pool = "triage" if decision.mode == "triage" and sample.pool == "audit" else sample.pool
+        values: dict[str, Any] = {
+            "state": outcome.state,
+            "verdict": outcome.verdict,
+            "reason": outcome.reason,
+            "pair": outcome.pair,
+            "event": outcome.event,
+            "later": later,
+            "pool": pool,
+            "revision": made or sample.revision,
+        }
+        if sample.holder == decision.reviewer:
+            values |= {"holder": None, "held_until": 0.0}
+        connection.execute(sa.update(SAMPLES).where(SAMPLES.c.sample == sample.sample).values(**values))
+        before = Facts(*(getattr(sample, name) for name in Facts.__slots__))
+        after = replace(
+            before, **{name: values[name] for name in ("pool", "later", "state", "verdict", "reason", "pair")}
+        )
+        change_tallies(connection, self.run, sample.topic, before, after)
+        if sample.pool == "audit":
+            keep_verdict(connection, self.run, sample.topic, decision.kind == "undo")
+        return outcome
+
+    def _is_second_due(self, sample: Any) -> bool:
+        return bool(sample.pool == "audit" and is_second_due(sample.id, self.share))
+
+    def _count_pace(self, connection: sa.Connection, decision: Decision, now: float) -> None:
+        day = datetime.fromtimestamp(now, UTC).date().isoformat()
+        values = {"run": self.run, "reviewer": decision.reviewer, "day": day, "bucket": bucket_of(decision.looked_ms)}
+        _add(connection, PACES, [values | {"count": 1}])
+
+
+def read_entries(connection: sa.Connection, sample: int) -> list[Entry]:
+    """The events of a sample, as far as its outcome needs them."""
+    columns = (EVENTS.c.event, EVENTS.c.reviewer, EVENTS.c.kind, EVENTS.c.reason, EVENTS.c.undoes)
+    rows = connection.execute(sa.select(*columns).where(EVENTS.c.sample == sample))
+    return [_to_entry(Entry(*row)) for row in rows]
+
+
+def _to_entry(entry: Entry) -> Entry:
+    is_rejected = entry.kind == "edit" and entry.reason == EDIT_REJECTED
+    return replace(entry, kind="flag") if is_rejected else entry
+
+
+def change_tallies(connection: sa.Connection, run: int, topic: str, before: Facts, after: Facts) -> None:
+    """Move a sample from the counters that it counted in to those that it counts in now."""
+    change = Counter(list_tallies(after))
+    change.subtract(list_tallies(before))
+    # in one order everywhere, so that two transactions never wait for each other
+    rows = [
+        {"run": run, "topic": topic, "name": name, "count": count} for name, count in sorted(change.items()) if count
+    ]
+    _add(connection, TALLIES, rows)
+
+
+def _add(connection: sa.Connection, table: sa.Table, rows: Iterable[dict[str, Any]]) -> None:
+    """Add counts to what the rows with these keys count; new ones begin at it."""
+    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+    for row in rows:
+        insert = dialect.insert(table).values(row)
+        total = {"count": table.c.count + insert.excluded["count"]}
+        connection.execute(insert.on_conflict_do_update(index_elements=[*table.primary_key], set_=total))
+
+
+def encode_messages(messages: Iterable[tuple[str, str]]) -> str:
+    """Turns of role and content, as an event keeps them."""
+    return json.dumps([{"role": role, "content": content} for role, content in messages], ensure_ascii=False)
