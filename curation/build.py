@@ -114,7 +114,10 @@ class _Loop:
         return examination.settlement.missing
 
     def _open_gate(self, examination: Examination | None, quotas: dict[str, int]) -> Gate:
-        """A gate that knows what counts so far, and what people flagged: nothing like either will count again."""
+        """A gate that knows what counts so far, and what people flagged: nothing like either will count again.
+
+        A flagged duplicate too: one like it is in the data already.
+        """
         source = open_source(self.run.folder)
         gate = Gate(self.settings, source.personas, quotas, LiveIndex(self.settings.duplicates))
         if examination is None:

@@ -1,37 +1,46 @@
 """Examine the dialogues of a source: all that is decided about each of them, before anything is written.
 
-    measure → rows → findings → opinions → duplicates → settlement → leakage
+    measure → rows → edits → findings → opinions → duplicates → settlement → leakage
 
-The order matters in one place: what a filter drops neither keeps nor drops a near-copy, so findings come first.
+The order matters in two places: an edit takes the place of its text before anything is judged; and what a filter drops
+neither keeps nor drops a near-copy, so findings come before duplicates.
 """
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from itertools import chain
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow.compute as pc
 
 from curation.against import Contamination, find_contamination
 from curation.duplicates.completion import complete_pairs
 from curation.duplicates.index import DuplicateIndex
 from curation.duplicates.pairs import Pairs as FoundPairs
-from curation.filters.opening import find_overused
+from curation.edits import FOLDER, put_edits
 from curation.finding import Finding
-from curation.kept_index import open_kept_index
+from curation.kept_index import list_folded, open_kept_index
 from curation.measure import Ruler, measure_source
 from curation.opinions.desk import Desk
 from curation.opinions.gather import Opinions, gather_opinions
 from curation.opinions.judge import DISPUTABLE
 from curation.opinions.material import Material
 from curation.opinions.semantic import SemanticPairs, add_pairs, list_notes, select_new
-from curation.reviews import REVIEWS_FILE, Review, Reviews, read_reviews
-from curation.rows import Rows, read_rows, scan
-from curation.settings import OPENING, CurationSettings
+from curation.overused import list_overused
+from curation.people import (
+    forget_rejected_edits,
+    list_flagged,
+    list_human,
+    list_straddling,
+    mark_banned,
+    mark_eligible,
+    mark_reviewed,
+)
+from curation.reviews import REVIEWS_FILE, Reviews, read_reviews
+from curation.rows import Rows, read_rows
+from curation.settings import CurationSettings
 from curation.settling.keepers import LargeCluster, Rank, find_large_cluster, label_clusters
 from curation.settling.leakage import Leakage, check_leakage
 from curation.settling.neighbours import Neighbours, Pairs
@@ -41,15 +50,12 @@ from curation.settling.split_memory import Codes, Split, read_memory, recall_spl
 from curation.source import Source
 from curation.verdicts import Findings, decide_findings
 from datagen.errors import DataError, UsageError
-from datagen.record import Message
 
 Mask = npt.NDArray[np.bool_]
 MOST_COMPARED = 300_000
 """Pairs across the splits that are compared one by one, for the highest similarity of a set without leaks."""
 MEMORY_FILE = "splits.parquet"
 NOT_COUNTED = (Status.DUPLICATE, Status.SET_ASIDE, Status.DROPPED)
-HUMAN = "human"
-"""Code of the findings that people made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +117,8 @@ class Examination:
     contamination: Contamination | None
 
     def list_flagged(self) -> list[int]:
-        """Rows that people flagged."""
-        return [row for row, review in _list_reviewed(self.rows, self.reviews) if review.verdict == "flag"]
+        """Rows that people flagged; of an edited dialogue the text as generated too."""
+        return list_flagged(self.rows, self.reviews)
 
     def count_reasons(self) -> dict[str, dict[str, int]]:
         """Topic → reason → dialogues that do not count, the most frequent first."""
@@ -134,31 +140,35 @@ def examine(work: Workplace, tell: Callable[[int], None] = lambda _: None, desk:
     rows = read_rows(measure_source(work.source, ruler, work.cache / "measured", tell))
     _check_readable(work, rows)
     index = open_kept_index(work.cache / "index", work.settings.index_settings, rows.files)
+    reviews = read_reviews(work.folder / REVIEWS_FILE)
+    rows = put_edits(rows, reviews, ruler, work.cache / FOLDER)
+    if rows.replaced:  # never kept: the next file of dialogues takes the place of these rows
+        index.add(list_folded(rows.files[-1:]))
     pairs = index.pairs(index.settings.split_threshold)
     neighbours = _join(rows, index, pairs)
-    reviews = read_reviews(work.folder / REVIEWS_FILE)
     findings = decide_findings(rows.files, work.settings.filters)
     dropped = findings.dropped(len(rows)), findings.dropped(len(rows), beside=DISPUTABLE)
     material = Material(rows, work.source.personas, *dropped)
     opinions = gather_opinions(desk or Desk(work.folder), work.settings, material)
     findings += opinions.findings
-    contamination = find_contamination(index, work.against, work.settings.splits.threshold)
+    contamination = _find_contamination(work, rows, index)
     findings += contamination.list_findings() if contamination else ()
-    findings += _find_overused(work, rows, neighbours, _rank(rows, findings, reviews, opinions), findings)
-    findings += _list_human(rows, reviews)
+    order = _rank(rows, findings, reviews, opinions).order(neighbours)
+    counting = (rows.is_readable & ~findings.dropped(len(rows)))[order]
+    findings += list_overused(rows, order[counting], work.settings.opening)
+    findings += list_human(rows, reviews)
     rank = _rank(rows, findings, reviews, opinions)
     similar = _complete(work, rows, Found(index, pairs, neighbours), rank, opinions.semantic)
     findings += _note_semantic(work, rows, similar)
     memory = read_memory(work.folder / MEMORY_FILE)
-    judged = _judge(work, rows, similar.neighbours, findings, reviews, rank)
-    splits = work.settings.splits
-    asked = work.source.quotas
-    quotas = None if asked is None else {topic: quota for topic, (_, quota) in asked.items()}
-    settle_settings = SettleSettings(quotas, work.settings.duplicates.threshold, splits)
-    settlement = settle(judged, recall_splits(rows.ids, memory), settle_settings)
-    leakage, compared = check_leakage(similar.neighbours, settlement.split, splits.threshold), len(similar.pairs)
-    if leakage.highest is None:
-        leakage, compared = _find_highest(similar.index, settlement.split)
+    remembered = recall_splits(rows.ids, memory)
+    findings += list_straddling(rows, similar.neighbours, remembered, work.settings.splits.threshold)
+    eligible = mark_eligible(rows, reviews, findings)
+    waiting = _draw_waiting(rows, work.review_share) & ~rank.reviewed
+    strata = Strata(rows.column("topic"), rows.column("persona"))
+    judged = Judged(similar.neighbours, strata, rank, eligible, mark_banned(rows, reviews), waiting)
+    settlement = settle(judged, forget_rejected_edits(rows, eligible, remembered), _list_settle_settings(work))
+    leakage, compared = _find_leakage(work, similar, settlement.split)
     return Examination(
         work, rows, findings, opinions, similar, reviews, settlement, leakage, compared, memory, contamination
     )
@@ -175,6 +185,13 @@ def _check_readable(work: Workplace, rows: Rows) -> None:
     more = f"\n… and {len(rows.unreadable) - 10:,} more" if len(rows.unreadable) > 10 else ""
     hint = "a dialogue is a `messages` or `text` column of role and content, user first, in turn"
     raise DataError(f"nothing in {work.source.folder} could be read:\n{shown}{more}", hint)
+
+
+def _find_contamination(work: Workplace, rows: Rows, index: DuplicateIndex) -> Contamination | None:
+    found = find_contamination(index, work.against, work.settings.splits.threshold)
+    if found is None:
+        return None
+    return replace(found, hits=tuple(hit for hit in found.hits if rows.is_readable[hit.row]))
 
 
 def _join(rows: Rows, index: DuplicateIndex, pairs: FoundPairs) -> Neighbours:
@@ -195,8 +212,8 @@ def _complete(work: Workplace, rows: Rows, found: Found, rank: Rank, said: Seman
         if semantic.drop:
             pairs, is_larger = add_pairs(pairs, said, representatives), True
     neighbours = _join(rows, found.index, pairs) if is_larger else found.neighbours
-    clusters = label_clusters(neighbours, settings.threshold)
-    large = find_large_cluster(neighbours, clusters, settings.max_cluster_share)
+    clusters = label_clusters(neighbours, settings.threshold, rows.is_readable)
+    large = find_large_cluster(neighbours, clusters[rows.is_readable], settings.max_cluster_share)
     return Similar(found.index, pairs, neighbours, clusters, large, said)
 
 
@@ -207,72 +224,20 @@ def _note_semantic(work: Workplace, rows: Rows, similar: Similar) -> Iterator[tu
         yield from list_notes(similar.semantic, rows.ids, settings.threshold)
 
 
-def _find_overused(
-    work: Workplace, rows: Rows, neighbours: Neighbours, rank: Rank, findings: Findings
-) -> Iterator[tuple[int, Finding]]:
-    if not work.settings.opening.enabled:
-        return
-    eligible = rows.is_readable & ~findings.dropped(len(rows))
-    order = rank.order(neighbours)
-    order = order[eligible[order]]
-    topics = rows.column("topic")
-    settings, limit = work.settings.opening, work.settings.opening.overused
-    for message in (0, 1):
-        lines = _list_shared_openings(rows, message, settings.least)
-        for row, seen in find_overused(topics, lines, settings, order.tolist()).items():
-            if (judged := limit.judge(seen.score)) is not None:
-                place = (message, None, None)
-                yield row, Finding(OPENING, "overused", *place, seen.evidence, seen.score, judged[1], judged[0])
-
-
-def _list_shared_openings(rows: Rows, message: int, least: int) -> list[str]:
-    """The folded turn `message` of every row; blank where no more than `least` rows have it, as with nearly all."""
-
-    def scan_lines() -> Iterator[list[str]]:
-        for _, batch in scan(rows.files, ["folded"]):
-            yield pc.list_element(batch.column("folded"), message).to_pylist()
-
-    keys = np.fromiter((hash(line) for lines in scan_lines() for line in lines), np.int64, len(rows))
-    _, inverse, counts = np.unique(keys, return_inverse=True, return_counts=True)
-    is_shared = (counts > least)[inverse].tolist()
-    return [line if shared else "" for line, shared in zip(chain.from_iterable(scan_lines()), is_shared, strict=True)]
-
-
-def _list_human(rows: Rows, reviews: Reviews) -> Iterator[tuple[int, Finding]]:
-    for row, review in _list_reviewed(rows, reviews):
-        if review.verdict == "flag":
-            told = " · ".join(part for part in (review.reason, review.note) if part) or "검수자가 지적함"
-            yield row, Finding(HUMAN, review.reason or "flag", review.turn, None, None, told, 1.0, 1.0, "drop")
-
-
-def _list_reviewed(rows: Rows, reviews: Reviews) -> Iterator[tuple[int, Review]]:
-    if reviews.by_id:
-        number = {id_: row for row, id_ in enumerate(rows.ids) if rows.is_readable[row]}
-        for id_, review in reviews.by_id.items():
-            if id_ in number:
-                yield number[id_], review
-
-
 def _rank(rows: Rows, findings: Findings, reviews: Reviews, opinions: Opinions) -> Rank:
-    reviewed = _mark(rows, reviews, ("accept", "edit"))
+    reviewed = mark_reviewed(rows, reviews, "accept", "edit")
     return Rank(reviewed, opinions.scores, findings.count_notes(len(rows)), rows.numbers("characters"))
 
 
-def _mark(rows: Rows, reviews: Reviews, verdicts: tuple[str, ...]) -> Mask:
-    mask = np.zeros(len(rows), dtype=np.bool_)
-    mask[[row for row, review in _list_reviewed(rows, reviews) if review.verdict in verdicts]] = True
-    return mask
+def _list_settle_settings(work: Workplace) -> SettleSettings:
+    asked = work.source.quotas
+    quotas = None if asked is None else {topic: quota for topic, (_, quota) in asked.items()}
+    return SettleSettings(quotas, work.settings.duplicates.threshold, work.settings.splits)
 
 
-def _judge(
-    work: Workplace, rows: Rows, neighbours: Neighbours, findings: Findings, reviews: Reviews, rank: Rank
-) -> Judged:
-    """What a person accepted stays in whatever a filter says; what one flagged is out with all that resembles it."""
-    eligible = rows.is_readable & (rank.reviewed | ~findings.dropped(len(rows)))
-    banned = _mark(rows, reviews, ("flag",))
-    waiting = _draw_waiting(rows, work.review_share) & ~rank.reviewed
-    strata = Strata(rows.column("topic"), rows.column("persona"))
-    return Judged(neighbours, strata, rank, eligible, banned, waiting)
+def _find_leakage(work: Workplace, similar: Similar, split: Codes) -> tuple[Leakage, int]:
+    leakage = check_leakage(similar.neighbours, split, work.settings.splits.threshold)
+    return _find_highest(similar.index, split) if leakage.highest is None else (leakage, len(similar.pairs))
 
 
 def _find_highest(index: DuplicateIndex, split: Codes) -> tuple[Leakage, int]:
@@ -295,12 +260,3 @@ def _draw_waiting(rows: Rows, share: float) -> Mask:
     digests = (hashlib.blake2b(f"review/{id_}".encode(), digest_size=4).digest() for id_ in rows.ids)
     draws = np.fromiter((int.from_bytes(each) for each in digests), np.int64, len(rows))
     return draws < share * 2**32
-
-
-def list_edits(rows: Rows, reviews: Reviews) -> Mapping[int, tuple[Message, ...]]:
-    """Row → the turns that take the place of its own."""
-    return {
-        row: tuple(Message(each.role, each.content) for each in review.messages or ())
-        for row, review in _list_reviewed(rows, reviews)
-        if review.verdict == "edit"
-    }

@@ -49,7 +49,7 @@ def open_kept_index(folder: Path, settings: DuplicateSettings, files: Sequence[M
 
 
 def _add(index: DuplicateIndex, files: Sequence[MeasuredFile]) -> None:
-    batches = _list_folded(files)
+    batches = list_folded(files)
     for first in batches:
         index.add(chain([first], islice(batches, INDEXED_AT_ONCE // BATCH_ROWS - 1)))
         index.save()
@@ -63,5 +63,5 @@ def _read_covers(path: Path) -> list[str]:
     return names if isinstance(names, list) else []
 
 
-def _list_folded(files: Sequence[MeasuredFile]) -> Iterator[pa.Array]:
+def list_folded(files: Sequence[MeasuredFile]) -> Iterator[pa.Array]:
     return (batch.column("folded") for _, batch in scan(files, ["folded"]))

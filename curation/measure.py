@@ -112,14 +112,14 @@ def measure_source(
     except OSError as exc:
         raise DataError(f"{folder} is no folder to write to: {exc.strerror}", f"look at {folder.parent}") from exc
     wanted = {path: folder / f"{_fingerprint(path, source.folder, ruler)}.parquet" for path in source.files}
-    missing = [path for path, target in wanted.items() if not _is_whole(target)]
+    missing = [path for path, target in wanted.items() if not is_whole(target)]
     with ExitStack() as stack:
         run = _open_runner(stack, ruler, sum(path.stat().st_size for path in missing if path.is_file()))
         for path in missing:
             _measure_file(path, source.folder, wanted[path], run, tell)
     for path in {*folder.glob("*.parquet"), *folder.glob(".*.writing")} - set(wanted.values()):
         path.unlink()
-    return [_open_measured(target) for target in wanted.values()]
+    return [open_measured(target) for target in wanted.values()]
 
 
 Runner = Callable[[Iterable[RawBatch]], Iterator[tuple[pa.Table, list[Unreadable]]]]
@@ -215,10 +215,11 @@ def measure_batch(batch: RawBatch, ruler: Ruler) -> tuple[pa.Table, list[Unreada
         except BadRowError as exc:
             raw = clean_text(json.dumps(values, ensure_ascii=False, default=str)[:500])
             unreadable.append(Unreadable(batch.file, number, str(exc), raw))
-    return _measure(dialogues, places, ruler), unreadable
+    return measure_dialogues(dialogues, places, ruler), unreadable
 
 
-def _measure(dialogues: list[Dialogue], places: list[str], ruler: Ruler) -> pa.Table:
+def measure_dialogues(dialogues: list[Dialogue], places: list[str], ruler: Ruler) -> pa.Table:
+    """In the form of a measured file, a row a dialogue. `places`: where each was read, as `file:row`."""
     texts = [[message.content for message in dialogue.messages] for dialogue in dialogues]
     subjects = [Subject.of(each.messages, ruler.personas.get(each.persona), each.id, each.topic) for each in dialogues]
     beside = {
@@ -302,7 +303,7 @@ def _fingerprint(path: Path, root: Path, ruler: Ruler) -> str:
     return digest.hexdigest()[:32]
 
 
-def _is_whole(path: Path) -> bool:
+def is_whole(path: Path) -> bool:
     try:
         with pq.ParquetFile(path) as file:
             return bool(file.schema_arrow.names == MEASURED.names)
@@ -310,7 +311,7 @@ def _is_whole(path: Path) -> bool:
         return False
 
 
-def _open_measured(path: Path) -> MeasuredFile:
+def open_measured(path: Path) -> MeasuredFile:
     with pq.ParquetFile(path) as file:
         metadata = file.metadata.metadata or {}
         entries = json.loads(metadata.get(b"damhwa.unreadable", b"[]"))

@@ -6,7 +6,7 @@ lies outside.
 
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,7 +20,6 @@ from curation.schemas import UNREADABLE
 from curation.settling.split_memory import SPLITS
 from curation.source import Unreadable
 from datagen.errors import DataError
-from datagen.record import Message
 from datagen.store import ROWS_PER_GROUP, SCHEMA
 
 SHARD_ROWS = 50_000
@@ -76,12 +75,10 @@ def _flush_entry(path: Path) -> None:
         os.close(descriptor)
 
 
-def write_splits(
-    folder: Path, rows: Rows, splits: npt.NDArray[np.int8], edits: Mapping[int, tuple[Message, ...]]
-) -> dict[str, int]:
+def write_splits(folder: Path, rows: Rows, splits: npt.NDArray[np.int8]) -> dict[str, int]:
     """Write each split's dialogues, in row order, and return how many there are.
 
-    `splits`: for each row the number of its split in `SPLITS`, -1 for none. `edits`: rows whose turns people changed.
+    `splits`: for each row the number of its split in `SPLITS`, -1 for none.
     """
     writers = {name: _ShardWriter(folder / name) for name in SPLITS}
     for first, batch in scan(rows.files, SCHEMA.names):
@@ -90,24 +87,8 @@ def write_splits(
             picked = np.flatnonzero(own == number)
             if picked.size:
                 table = pa.Table.from_batches([batch]).take(pa.array(picked)).cast(SCHEMA)
-                writers[name].write(_apply_edits(table, picked + first, edits))
+                writers[name].write(table)
     return {name: writer.close() for name, writer in writers.items()}
-
-
-def _apply_edits(table: pa.Table, numbers: npt.NDArray[np.int64], edits: Mapping[int, tuple[Message, ...]]) -> pa.Table:
-    changed = {at: edits[number] for at, number in enumerate(numbers.tolist()) if number in edits}
-    if not changed:
-        return table
-    messages = table.column("messages").to_pylist()
-    for at, turns in changed.items():
-        messages[at] = [{"role": turn.role, "content": turn.content} for turn in turns]
-    table = table.set_column(
-        table.schema.get_field_index("messages"),
-        SCHEMA.field("messages"),
-        [pa.array(messages, SCHEMA.field("messages").type)],
-    )
-    turns_column = pa.array([len(each) for each in messages], pa.int32())
-    return table.set_column(table.schema.get_field_index("turns"), SCHEMA.field("turns"), [turns_column])
 
 
 class _ShardWriter:

@@ -6,18 +6,23 @@ a line; an entry is on the disk before `append_review` returns, and entries of s
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from curation.row import MAX_CHARACTERS
 from datagen.errors import DataError
-from datagen.record import Role
+from datagen.record import Role, clean_text
 
 REVIEWS_FILE = "reviews.jsonl"
+DUPLICATE = "duplicate"
+"""The reason of a flag that drops its dialogue alone: what resembles it is what the reviewer kept."""
+AS_GENERATED = 1
+"""The revision of a text that nobody edited."""
 
 
 class ReviewedMessage(BaseModel):
@@ -26,7 +31,15 @@ class ReviewedMessage(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     role: Role
-    content: str = Field(min_length=1)
+    content: str = Field(min_length=1, max_length=MAX_CHARACTERS)
+
+    @field_validator("content")
+    @classmethod
+    def _comes_into_its_normal_form(cls, content: str) -> str:
+        content = clean_text(content)
+        if not content.strip():
+            raise ValueError("an edited turn says nothing")
+        return content
 
 
 class Review(BaseModel):
@@ -47,6 +60,11 @@ class Review(BaseModel):
     """The whole dialogue as the reviewer would have it; with the verdict `edit`, and with no other."""
     reviewer: str = Field(min_length=1)
     at: AwareDatetime
+    revision: int | None = Field(default=None, ge=AS_GENERATED)
+    """Of the text that was judged, from 1 = as generated, which None means too. Of an edit: the number of the text that
+    it made, from 2; None: the next one."""
+    event: int | None = Field(default=None, ge=0)
+    """The number of the decision in the log of the review page; None: it was not made there."""
 
     @model_validator(mode="after")
     def _has_what_its_verdict_needs(self) -> Self:
@@ -56,6 +74,8 @@ class Review(BaseModel):
                 if self.verdict == "edit"
                 else f"`messages` belong to an edit, not to '{self.verdict}'"
             )
+        if self.verdict == "edit" and self.revision == AS_GENERATED:
+            raise ValueError("an edit makes revision 2 or a later one: 1 is the text as generated")
         for number, message in enumerate(self.messages or ()):
             if message.role != ("user", "assistant")[number % 2]:
                 raise ValueError(f"edited turn {number + 1} is the {message.role}'s: user and assistant take turns")
@@ -70,6 +90,42 @@ class Reviews:
 
     by_id: dict[str, Review]
     warning: str | None = None
+    edits: Mapping[str, Review] = field(default_factory=dict)
+    """Of each dialogue whose verdict was given on an edited text the edit that made it, with its revision."""
+
+    def find_edit(self, id_: str) -> Review | None:
+        """The edit whose text stands for a dialogue; None: the text as generated does."""
+        if id_ in self.edits:
+            return self.edits[id_]
+        review = self.by_id.get(id_)
+        if review is None or review.verdict != "edit":
+            return None
+        return review if review.revision else review.model_copy(update={"revision": AS_GENERATED + 1})
+
+
+def fold_reviews(reviews: Iterable[Review]) -> Reviews:
+    """The verdict that counts for each dialogue, and the text that it was given on, from all reviews in their order.
+
+    A verdict on a revision that no edit made is left out and named in `warning`: nobody knows what was judged.
+    """
+    by_id: dict[str, Review] = {}
+    edits: dict[str, Review] = {}
+    known: dict[str, dict[int, Review]] = {}
+    warnings = []
+    for review in reviews:
+        own = known.setdefault(review.id, {})
+        revision = review.revision or AS_GENERATED
+        if review.verdict == "edit":
+            revision = review.revision or max(own, default=AS_GENERATED) + 1
+            own[revision] = review.model_copy(update={"revision": revision})
+        if revision != AS_GENERATED and revision not in own:
+            warnings.append(f"a review of {review.id} is of revision {revision}, which no edit made; it is left out")
+            continue
+        by_id[review.id] = review
+        edits.pop(review.id, None)
+        if revision in own:
+            edits[review.id] = own[revision]
+    return Reviews(by_id, "\n".join(warnings) or None, edits)
 
 
 def read_reviews(path: Path) -> Reviews:
@@ -78,20 +134,22 @@ def read_reviews(path: Path) -> Reviews:
     A last line without its end is what a crash left: it is left out and named in `warning`.
     Raises DataError, naming file and line, for any other line that is no review.
     """
-    by_id: dict[str, Review] = {}
+    reviews: list[Review] = []
+    torn = None
     try:
         with path.open("rb") as file:
             for number, line in enumerate(file, 1):
                 if not line.endswith(b"\n"):
-                    return Reviews(by_id, f"{path}:{number}: the last review was cut off while written; it is left out")
-                if line.strip():
-                    review = _parse(path, number, line)
-                    by_id[review.id] = review
+                    torn = f"{path}:{number}: the last review was cut off while written; it is left out"
+                elif line.strip():
+                    reviews.append(_parse(path, number, line))
     except FileNotFoundError:
         pass
     except OSError as exc:
         raise DataError(f"{path} cannot be read: {exc.strerror}", "check its permissions") from exc
-    return Reviews(by_id)
+    folded = fold_reviews(reviews)
+    warning = "\n".join(each for each in (folded.warning, torn) if each) or None
+    return Reviews(folded.by_id, warning, folded.edits)
 
 
 def append_review(path: Path, review: Review) -> None:

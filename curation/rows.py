@@ -3,8 +3,8 @@
 A row's number is its place in the measured files, one after another; everything that decides speaks in row numbers.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,8 @@ from datagen.store import SCHEMA, from_row
 
 BATCH_ROWS = 2_000
 _COLUMNS = ["id", "topic", "category", "persona", "provider", "model", "turns", "characters", "cost_usd", "attempt_id"]
+_REPEATING = ("topic", "category", "persona", "provider", "model")
+_BEHIND_ALL = "\U0010ffff"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +31,11 @@ class Rows:
     table: pa.Table
     ids: list[str]
     is_readable: npt.NDArray[np.bool_]
-    """False for rows whose id an earlier row has."""
+    """False for rows whose id an earlier row has, and for texts that an edit took the place of."""
     unreadable: tuple[Unreadable, ...]
     """Everything that was set aside, the rows with an id of another among them."""
+    replaced: Mapping[int, int] = field(default_factory=dict)
+    """Row of an edited text → the row of the text as generated."""
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -40,8 +44,9 @@ class Rows:
         return self.table.column(name).to_pylist()  # type: ignore[no-any-return]
 
     def ids_apart(self) -> list[str]:
-        """The ids, with a number behind those that an earlier row has: no two are the same."""
-        return [id_ if self.is_readable[row] else f"{id_}\0{row}" for row, id_ in enumerate(self.ids)]
+        """The ids, those of unreadable rows marked: no two are the same, and nothing is named by one that is marked,
+        since they sort behind all others."""
+        return [id_ if self.is_readable[row] else f"{_BEHIND_ALL}{id_}\0{row}" for row, id_ in enumerate(self.ids)]
 
     def numbers(self, name: str) -> npt.NDArray[np.int64]:
         return self.table.column(name).to_numpy().astype(np.int64)  # type: ignore[no-any-return]
@@ -57,6 +62,27 @@ class Rows:
                 found.update((start + at, dialogue) for at, dialogue in _load_from(file, own))
             start += file.rows
         return [found[number] for number in numbers]
+
+    def replace(self, file: MeasuredFile, numbers: Sequence[int]) -> "Rows":
+        """These rows, with the rows of another file in the place of those with these `numbers`, in their order.
+
+        The new ones come last; the old ones stay, unreadable: what they resembled still belongs to their split.
+        """
+        added = _encode(pq.read_table(file.path, columns=_COLUMNS))
+        is_readable = np.concatenate((self.is_readable, np.ones(file.rows, dtype=np.bool_)))
+        is_readable[list(numbers)] = False
+        table = pa.concat_tables([self.table, added])
+        replaced = dict(zip(range(len(self), len(self) + file.rows), numbers, strict=True))
+        ids = [*self.ids, *added.column("id").to_pylist()]
+        return Rows((*self.files, file), table, ids, is_readable, self.unreadable, replaced)
+
+
+def _encode(table: pa.Table) -> pa.Table:
+    """With the columns whose values repeat as dictionaries."""
+    for name in _REPEATING:
+        at = table.schema.get_field_index(name)
+        table = table.set_column(at, name, pc.dictionary_encode(table.column(name)))
+    return table
 
 
 def _load_from(file: MeasuredFile, wanted: npt.NDArray[np.int64]) -> Iterator[tuple[int, Dialogue]]:
@@ -86,13 +112,8 @@ def read_rows(files: Sequence[MeasuredFile]) -> Rows:
             first = whole.column("place")[seen[id_]].as_py()
             file, _, row = place.rpartition(":")
             repeated.append(Unreadable(file, int(row), f"the id {id_} was used before, in {first}"))
-    names = ["topic", "category", "persona", "provider", "model"]
-    table = whole.select(_COLUMNS)
-    for name in names:
-        at = table.schema.get_field_index(name)
-        table = table.set_column(at, name, pc.dictionary_encode(table.column(name)))
     unreadable = tuple(each for file in files for each in file.unreadable) + tuple(repeated)
-    return Rows(tuple(files), table, ids, is_readable, unreadable)
+    return Rows(tuple(files), _encode(whole.select(_COLUMNS)), ids, is_readable, unreadable)
 
 
 def scan(files: Sequence[MeasuredFile], columns: list[str]) -> Iterator[tuple[int, pa.RecordBatch]]:

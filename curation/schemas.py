@@ -52,6 +52,25 @@ CLUSTERS = pa.schema(
 )
 """A row a dialogue that has a duplicate. `cluster`: the smallest id in it; `kind`: exact, near, contained, semantic."""
 
+_TURN = pa.struct(
+    [
+        pa.field("message", pa.int32(), nullable=False),
+        pa.field("original", pa.string()),
+        pa.field("edited", pa.string()),
+    ]
+)
+EDITS = pa.schema(
+    [
+        pa.field("id", pa.string(), nullable=False),
+        pa.field("edited_id", pa.string(), nullable=False),
+        pa.field("reviewer", pa.string(), nullable=False),
+        pa.field("at", pa.timestamp("us", tz="UTC"), nullable=False),
+        pa.field("turns", pa.list_(_TURN), nullable=False),
+    ]
+)
+"""A row a dialogue that is judged by a text that a person edited; `decisions` says what became of it. `edited_id`: id
+and revision, `x-000123@2`; `turns`: the messages that differ, from 0, as they were and as they are; null: none."""
+
 UNREADABLE = pa.schema(
     [
         pa.field("file", pa.string(), nullable=False),

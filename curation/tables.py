@@ -50,7 +50,7 @@ def list_clusters(examination: Examination) -> pa.Table:
     One that is kept names itself with similarity 1; so does one that a filter dropped, which nobody keeps or drops.
     """
     rows, settlement, similar = examination.rows, examination.settlement, examination.similar
-    sizes = np.bincount(similar.clusters, minlength=len(rows))
+    sizes = np.bincount(similar.clusters[rows.is_readable], minlength=len(rows))
     members = np.flatnonzero((sizes[similar.clusters] > 1) & rows.is_readable)
     keepers = np.where(settlement.keeper >= 0, settlement.keeper, np.arange(len(rows)))[members]
     kinds = [_name_kind(examination, row) for row in members.tolist()]

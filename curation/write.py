@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 
 from curation.duplicates.bands import draw_recall_curve
 from curation.duplicates.pairs import sample_pairs
-from curation.examination import Examination, list_edits
+from curation.edits import list_edits
+from curation.examination import Examination
 from curation.outputs import list_unreadable, write_splits
 from curation.report.build import build_report
 from curation.report.card import render_card
@@ -33,11 +34,12 @@ def write_curated(examination: Examination, folder: Path) -> dict[str, int]:
     rows, settlement = examination.rows, examination.settlement
     published = settlement.split.copy()
     published[settlement.status != Status.ACCEPTED] = -1
-    counts = write_splits(folder, rows, published, list_edits(rows, examination.reviews))
+    counts = write_splits(folder, rows, published)
     tables = {
         "findings": examination.findings.to_table(rows.ids, rows.is_readable),
         "clusters": list_clusters(examination),
         "decisions": list_decisions(examination),
+        "edits": list_edits(rows, examination.reviews),
         "unreadable": list_unreadable(rows.unreadable),
     }
     if examination.similar.semantic is not None:

@@ -2,7 +2,8 @@
 
 DamhwaError                     1   never raised itself
 ├── UsageError                  2   a file or an option of the user is wrong
-│   └── SpecError               2   a spec is wrong: carries every problem found
+│   ├── SpecError               2   a spec is wrong: carries every problem found
+│   └── FileChangedError        2   a file is not the one that was read: somebody else saved it meanwhile
 ├── ProviderError               3   the endpoint refused, died or does not know the model
 ├── DataError                   4   data on disk is not what it claims to be, or cannot be written
 ├── QuotaOutOfReachError        5   a topic's drafts are nearly all rejected
@@ -50,6 +51,10 @@ class SpecError(UsageError):
         self.problems = tuple(problems)
         self.where = where
         super().__init__("\n".join(map(str, self.problems)))
+
+
+class FileChangedError(UsageError):
+    pass
 
 
 class ProviderError(DamhwaError):

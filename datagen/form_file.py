@@ -5,6 +5,7 @@ round-trip reader, 30 times slower, only once something is wrong and lines are w
 """
 
 import difflib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
@@ -21,10 +22,11 @@ Form = TypeVar("Form", bound=BaseModel)
 
 
 class FormReader:
-    """Reads files and collects the problems found on the way."""
+    """Reads files and collects the problems found on the way. `contents` are read in place of what is on disk."""
 
-    def __init__(self) -> None:
+    def __init__(self, contents: Mapping[Path, bytes] | None = None) -> None:
         self.problems: list[Problem] = []
+        self._contents = dict(contents or {})
         self._lines: dict[Path, Any] = {}
 
     def add(self, path: Path, line: int | None, message: str, hint: str | None = None) -> None:
@@ -32,7 +34,7 @@ class FormReader:
 
     def read_text(self, path: Path) -> str | None:
         try:
-            return path.read_bytes().decode("utf-8-sig")
+            return self._read(path).decode("utf-8-sig")
         except OSError as exc:
             self.add(path, None, f"cannot be read: {exc.strerror}", "check that the file exists and may be read")
         except UnicodeDecodeError as exc:
@@ -40,6 +42,10 @@ class FormReader:
             found = f"byte 0x{exc.object[exc.start]:02x} is not UTF-8, expected a file in UTF-8"
             self.add(path, line, found, _guess_encoding(exc.object))
         return None
+
+    def _read(self, path: Path) -> bytes:
+        held = self._contents.get(path)
+        return path.read_bytes() if held is None else held
 
     def read_yaml(self, path: Path) -> object:
         text = self.read_text(path)
@@ -74,7 +80,7 @@ class FormReader:
     def find_line(self, path: Path, location: Location) -> int:
         """The line, from 1, of the deepest part of `location` that exists in the file."""
         if path not in self._lines:
-            self._lines[path] = YAML(typ="rt", pure=True).load(path.read_bytes().decode("utf-8-sig"))
+            self._lines[path] = YAML(typ="rt", pure=True).load(self._read(path).decode("utf-8-sig"))
         node: Any = self._lines[path]
         line = 0
         for part in location:

@@ -15,14 +15,15 @@ from datagen.record import clean_text
 from datagen.spec import LoadedSpec, Persona, Prompts, Spec
 
 
-def load_spec(name: str | Path) -> LoadedSpec:
+def load_spec(name: str | Path, content: bytes | None = None) -> LoadedSpec:
     """Load the spec at a path, or the packaged one of that name (`exa-data`).
 
+    `content` is read in place of what the spec's file holds, as it would be once saved there.
     Raises SpecError with every problem found in the spec, its personas, examples and prompts; UsageError where
     there is no such file.
     """
     path = _find_spec(Path(name))
-    reader = FormReader()
+    reader = FormReader({path: content} if content is not None else None)
     data = reader.read_yaml(path)
     spec = reader.validate(path, data, Spec)
     if isinstance(data, dict):

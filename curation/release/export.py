@@ -27,7 +27,7 @@ from curation.release.preferences import (
     list_pairs,
     open_preferences,
 )
-from curation.reviews import REVIEWS_FILE, Review, read_reviews
+from curation.reviews import REVIEWS_FILE, Reviews, read_reviews
 from curation.settling.split_memory import SPLITS
 from curation.source import is_run, load_personas, open_run
 from curation.subject import PersonaSheet
@@ -45,7 +45,7 @@ class ExportSource:
 
     folder: Path
     personas: Mapping[str, PersonaSheet] = field(default_factory=dict)
-    reviews: Mapping[str, Review] = field(default_factory=dict)
+    reviews: Reviews = field(default_factory=lambda: Reviews({}))
     originals: Callable[[], Iterable[Dialogue]] | None = None
     """The dialogues as generated, for preferences; None: the run's `dialogues/`."""
 
@@ -70,7 +70,7 @@ def open_export_source(folder: Path, persona_files: tuple[Path, ...]) -> ExportS
     Raises UsageError, SpecError for a persona file that is wrong, DataError for reviews that cannot be read.
     """
     personas = open_run(folder).personas if is_run(folder) else load_personas(persona_files)
-    return ExportSource(folder, personas, read_reviews(folder / REVIEWS_FILE).by_id)
+    return ExportSource(folder, personas, read_reviews(folder / REVIEWS_FILE))
 
 
 def describe_export(summary: ExportSummary) -> str:

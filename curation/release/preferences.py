@@ -2,8 +2,10 @@
 
 `kto`  prompt, completion, label. Wanted: the last answer of an accepted dialogue. Unwanted: the first answer that a
        finding dropped the dialogue for, or that a reviewer flagged, with what was said before it as the prompt. A
-       dialogue dropped as a whole, or for the user's words, blames no answer, and gives no row; nor does a duplicate.
+       dialogue dropped as a whole, or for the user's words, blames no answer, and gives no row; nor does a duplicate,
+       found or flagged.
 `dpo`  prompt, chosen, rejected. Each answer that a reviewer rewrote, where the user's words before it were left alone.
+       A rewritten text that was dropped or flagged itself is nothing to choose.
 
 A row that curation gave no split (it was dropped) gets one by its id, so that every split holds both labels.
 """
@@ -17,9 +19,10 @@ from typing import TypeGuard
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from curation.edits import list_turns
 from curation.release.curated_set import CuratedSet
 from curation.release.formats import MESSAGE_LIST, Row, list_messages
-from curation.reviews import Review
+from curation.reviews import DUPLICATE, Review, Reviews
 from curation.settling.split_memory import SPLITS
 from datagen.errors import DataError
 from datagen.record import Dialogue, Message
@@ -46,12 +49,12 @@ class PreferenceSource:
 
     curated: CuratedSet
     originals: Callable[[], Iterable[Dialogue]]
-    reviews: Mapping[str, Review]
+    reviews: Reviews
     system_of: Callable[[str], str | None]
     """Persona id → system prompt; None where none is wanted."""
     blames: Mapping[str, Blame]
     splits: Mapping[str, str]
-    """Of the reviewed dialogues."""
+    """Of the reviewed dialogues that were not dropped."""
     blameless: int
     """Dialogues dropped for no answer in particular."""
 
@@ -59,7 +62,7 @@ class PreferenceSource:
 def open_preferences(
     curated: CuratedSet,
     originals: Callable[[], Iterable[Dialogue]],
-    reviews: Mapping[str, Review],
+    reviews: Reviews,
     system_of: Callable[[str], str | None],
 ) -> PreferenceSource:
     """Read who is to blame for what. Raises DataError where `decisions` or `findings` are missing or torn."""
@@ -67,10 +70,11 @@ def open_preferences(
     splits: dict[str, str] = {}
     for row in _read(curated.folder / "decisions.parquet", ["id", "status", "split"]):
         id_ = str(row["id"])
-        if row["status"] == "dropped" and id_ not in reviews:
-            dropped[id_] = str(row["split"] or draw_split(id_))
-        if id_ in reviews:
-            splits[id_] = str(row["split"] or draw_split(id_))
+        split = str(row["split"] or draw_split(id_))
+        if row["status"] != "dropped":
+            splits[id_] = split
+        elif id_ not in reviews.by_id:
+            dropped[id_] = split
     blames: dict[str, Blame] = {}
     for row in _read(curated.folder / "findings.parquet", ["id", "code", "message", "verdict"]):
         id_, message = str(row["id"]), row["message"]
@@ -79,8 +83,8 @@ def open_preferences(
         if id_ not in blames or message < blames[id_].message:
             blames[id_] = Blame(message, str(row["code"]), dropped[id_])
     blameless = len(dropped) - len(blames)
-    for id_, review in reviews.items():
-        if review.verdict == "flag" and _is_answer(review.turn):
+    for id_, review in reviews.by_id.items():
+        if review.verdict == "flag" and review.reason != DUPLICATE and _is_answer(review.turn):
             split = splits.get(id_) or draw_split(id_)
             blames[id_] = Blame(review.turn, review.reason or "flagged", split)
     return PreferenceSource(curated, originals, reviews, system_of, blames, splits, blameless)
@@ -95,27 +99,33 @@ def draw_split(id_: str) -> str:
 def list_labelled(source: PreferenceSource, split: str) -> Iterator[Row]:
     """Rows of `kto`, the wanted ones first."""
     for row in source.curated.read_rows(split):
-        review = source.reviews.get(row.id)
+        review = source.reviews.by_id.get(row.id)
         if review is None or review.verdict == "accept":
             about = {"id": row.id, "topic": row.topic, "reason": None}
             last = len(row.messages) - 1
             yield _label(row.messages, last, True, source.system_of(row.persona)) | about
     for dialogue in source.originals():
         blame = source.blames.get(dialogue.id)
-        if blame is not None and blame.split == split and blame.message < len(dialogue.messages):
+        if blame is None or blame.split != split:
+            continue
+        edit = source.reviews.find_edit(dialogue.id)  # what was flagged then is the edited text
+        messages = dialogue.messages if edit is None else list_turns(edit)
+        if blame.message < len(messages):
             about = {"id": dialogue.id, "topic": dialogue.topic, "reason": blame.reason}
-            yield _label(dialogue.messages, blame.message, False, source.system_of(dialogue.persona)) | about
+            yield _label(messages, blame.message, False, source.system_of(dialogue.persona)) | about
 
 
 def list_pairs(source: PreferenceSource, split: str) -> Iterator[Row]:
     """Rows of `dpo`; none where no reviewer edited anything."""
-    if not any(review.verdict == "edit" for review in source.reviews.values()):
+    edits = {id_: edit for id_ in source.reviews.by_id if (edit := source.reviews.find_edit(id_)) is not None}
+    if not edits:
         return
     for dialogue in source.originals():
-        review = source.reviews.get(dialogue.id)
-        if review is None or review.messages is None or source.splits.get(dialogue.id) != split:
+        edit = edits.get(dialogue.id)
+        is_flagged = edit is not None and source.reviews.by_id[edit.id].verdict == "flag"
+        if edit is None or is_flagged or source.splits.get(dialogue.id) != split:
             continue
-        edited = tuple(Message(each.role, each.content) for each in review.messages)
+        edited = list_turns(edit)
         for message in find_rewritten(dialogue.messages, edited):
             yield {
                 "prompt": list_messages(edited[:message], source.system_of(dialogue.persona)),
@@ -123,7 +133,7 @@ def list_pairs(source: PreferenceSource, split: str) -> Iterator[Row]:
                 "rejected": list_messages(dialogue.messages[message : message + 1]),
                 "id": dialogue.id,
                 "topic": dialogue.topic,
-                "reason": review.reason,
+                "reason": edit.reason,
             }
 
 

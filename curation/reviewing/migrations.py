@@ -37,6 +37,6 @@ def migrate(connection: sa.Connection) -> None:
 
 
 def _lock(connection: sa.Connection) -> None:
-    """One at a time: two services that start at once would both make the tables. SQLite's write lock does it already."""
+    """One at a time: two services that start at once would both make the tables. SQLite's lock does it already."""
     if connection.dialect.name == "postgresql":
         connection.execute(sa.text("SELECT pg_advisory_xact_lock(7203411)"))

@@ -160,9 +160,13 @@ def _name_keepers(neighbours: Neighbours, dropped: Mask, anchors: Ints, threshol
     )
 
 
-def label_clusters(neighbours: Neighbours, threshold: float) -> Ints:
-    """[n] The cluster of each row: rows that can be reached from one another, named by the row with the smallest id."""
-    return neighbours.first[neighbours.connect(threshold)[neighbours.group]]
+def label_clusters(neighbours: Neighbours, threshold: float, rows: Mask | None = None) -> Ints:
+    """[n] The cluster of each row: rows that can be reached from one another, named by the row with the smallest id.
+
+    With `rows` [n] only over these.
+    """
+    members = None if rows is None else neighbours.mark_groups(rows)
+    return neighbours.first[neighbours.connect(threshold, members)[neighbours.group]]
 
 
 def find_large_cluster(

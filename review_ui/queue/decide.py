@@ -20,6 +20,23 @@ from curation.reviewing.tables import EVENTS, PACES, SAMPLES, TALLIES
 from review_ui.queue.judged import keep_verdict, list_judged
 from review_ui.statistics.pace import bucket_of
 
+_TO_COME = 2**62
+"""In place of the number of an event that is not stored yet: later than all others."""
+_COPIED = (
+    "key",
+    "reviewer",
+    "kind",
+    "mode",
+    "revision",
+    "note",
+    "turn",
+    "messages",
+    "findings",
+    "looked_ms",
+    "screen",
+    "decided_at",
+    "source",
+)
 Kind = Literal["accept", "flag", "edit", "later", "undo"]
 SECOND_SHARE = 0.1
 """Share of the audited dialogues that get a second, blind look."""
@@ -110,11 +127,18 @@ class Desk:
         sample = connection.execute(query.with_for_update()).one_or_none()
         if sample is None:
             raise RefusedError("unknown", f"there is no dialogue {decision.sample_id} to review here")
-        if decision.kind != "undo" and sample.revision != decision.revision:
+        if decision.kind != "undo" and decision.revision not in self._list_revisions(connection, sample, decision):
             told = f"{sample.id} has revision {sample.revision}, the screen showed {decision.revision}"
             raise RefusedError("stale", told, sample.revision)
         self._check_mode(connection, sample, decision)
         return sample
+
+    def _list_revisions(self, connection: sa.Connection, sample: Any, decision: Decision) -> tuple[int, ...]:
+        """The text's; for somebody who looks again without knowing what others said, what the first one saw too."""
+        is_again = sample.state in ("second", "third") and sample.revision != decision.revision == 1
+        if is_again and decision.reviewer not in {each.reviewer for each in read_entries(connection, sample.sample)}:
+            return (1, sample.revision)
+        return (sample.revision,)
 
     def _check_mode(self, connection: sa.Connection, sample: Any, decision: Decision) -> None:
         """The two modes never mix; triage gets what the audit left once the lot has its verdict."""
@@ -126,37 +150,23 @@ class Desk:
 
     def _store(self, connection: sa.Connection, sample: Any, decision: Decision, now: float) -> Stored:
         undone = self._find_undone(connection, sample, decision)
-        changes_text = decision.kind == "edit" and not decision.is_rejected
-        changes_text |= undone is not None and undone.made_revision is not None
-        made = sample.revision + 1 if changes_text else None
-        inserted = connection.execute(
-            sa.insert(EVENTS).values(
-                key=decision.key,
-                run=self.run,
-                sample=sample.sample,
-                reviewer=decision.reviewer,
-                kind=decision.kind,
-                mode=decision.mode,
-                revision=decision.revision,
-                made_revision=made,
-                reason=EDIT_REJECTED if decision.is_rejected else decision.reason,
-                note=decision.note,
-                turn=decision.turn,
-                messages=decision.messages,
-                findings=decision.findings,
-                undoes=undone.event if undone is not None else None,
-                looked_ms=decision.looked_ms,
-                screen=decision.screen,
-                decided_at=decision.decided_at,
-                at=now,
-                source=decision.source,
-            )
-        ).inserted_primary_key
-        outcome = self._settle(connection, sample, decision, made)
+        entry = _to_entry(
+            Entry(_TO_COME, decision.reviewer, decision.kind, _name_reason(decision), undone.event if undone else None)
+        )
+        entries = [*read_entries(connection, sample.sample), entry]
+        outcome = decide_outcome(entries, self._is_second_due(sample))
+        revision = sample.revision + (_find_edit(sample) != _find_edit(outcome))
+        values = {name: getattr(decision, name) for name in _COPIED}
+        values |= {"run": self.run, "sample": sample.sample, "undoes": entry.undoes, "at": now}
+        values |= {"reason": _name_reason(decision), "made_revision": revision if revision != sample.revision else None}
+        inserted = connection.execute(sa.insert(EVENTS).values(**values)).inserted_primary_key
+        assert inserted is not None
+        if outcome.event == _TO_COME:
+            outcome = replace(outcome, event=inserted[0])
+        self._settle(connection, sample, decision, outcome, revision)
         if decision.kind in ("accept", "flag", "edit"):
             self._count_pace(connection, decision, now)
-        assert inserted is not None
-        return Stored(inserted[0], True, made or sample.revision, outcome.state, outcome.verdict)
+        return Stored(inserted[0], True, revision, outcome.state, outcome.verdict)
 
     def _find_undone(self, connection: sa.Connection, sample: Any, decision: Decision) -> Any:
         if decision.kind != "undo":
@@ -170,32 +180,23 @@ class Desk:
             raise RefusedError("undo", "an undo cannot be undone: decide again instead")
         return undone
 
-    def _settle(self, connection: sa.Connection, sample: Any, decision: Decision, made: int | None) -> Outcome:
-        """Derive the sample's state from its events, and change what counts it."""
-        outcome = decide_outcome(read_entries(connection, sample.sample), self._is_second_due(sample))
-        later = 1 if decision.kind == "later" else sample.later
-        pool = "triage" if decision.mode == "triage" and sample.pool == "audit" else sample.pool
+    def _settle(
+        self, connection: sa.Connection, sample: Any, decision: Decision, outcome: Outcome, revision: int
+    ) -> None:
+        """Write what follows into the sample, and change what counts it."""
         values: dict[str, Any] = {
-            "state": outcome.state,
-            "verdict": outcome.verdict,
-            "reason": outcome.reason,
-            "pair": outcome.pair,
-            "event": outcome.event,
-            "later": later,
-            "pool": pool,
-            "revision": made or sample.revision,
+            name: getattr(outcome, name) for name in ("state", "verdict", "reason", "pair", "event")
         }
+        values |= {"revision": revision, "later": 1 if decision.kind == "later" else sample.later}
+        values["pool"] = "triage" if decision.mode == "triage" and sample.pool == "audit" else sample.pool
         if sample.holder == decision.reviewer:
             values |= {"holder": None, "held_until": 0.0}
         connection.execute(sa.update(SAMPLES).where(SAMPLES.c.sample == sample.sample).values(**values))
         before = Facts(*(getattr(sample, name) for name in Facts.__slots__))
-        after = replace(
-            before, **{name: values[name] for name in ("pool", "later", "state", "verdict", "reason", "pair")}
-        )
-        change_tallies(connection, self.run, sample.topic, before, after)
+        changed = {name: values[name] for name in ("pool", "later", "state", "verdict", "reason", "pair")}
+        change_tallies(connection, self.run, sample.topic, before, replace(before, **changed))
         if sample.pool == "audit":
             keep_verdict(connection, self.run, sample.topic, decision.kind == "undo")
-        return outcome
 
     def _is_second_due(self, sample: Any) -> bool:
         return bool(sample.pool == "audit" and is_second_due(sample.id, self.share))
@@ -211,6 +212,15 @@ def read_entries(connection: sa.Connection, sample: int) -> list[Entry]:
     columns = (EVENTS.c.event, EVENTS.c.reviewer, EVENTS.c.kind, EVENTS.c.reason, EVENTS.c.undoes)
     rows = connection.execute(sa.select(*columns).where(EVENTS.c.sample == sample))
     return [_to_entry(Entry(*row)) for row in rows]
+
+
+def _name_reason(decision: Decision) -> str | None:
+    return EDIT_REJECTED if decision.is_rejected else decision.reason
+
+
+def _find_edit(decided: Any) -> int | None:
+    """The event whose text takes the place of the original; None: the original stands. Of a sample or an outcome."""
+    return decided.event if decided.verdict == "edit" else None
 
 
 def _to_entry(entry: Entry) -> Entry:

@@ -9,7 +9,7 @@ import pytest
 
 from curation.release.export import ExportSource, ExportSummary, export
 from curation.release.preferences import draw_split, find_rewritten
-from curation.reviews import Review, ReviewedMessage
+from curation.reviews import Review, ReviewedMessage, fold_reviews
 from curation.settling.split_memory import SPLITS
 from curation.subject import PersonaSheet
 from datagen.errors import DataError, UsageError
@@ -27,7 +27,7 @@ def run(tmp_path: Path) -> Path:
 
 
 def _export(run: Path, *reviews: Review, with_system_prompt: bool = False) -> ExportSummary:
-    source = ExportSource(run, {"exa": EXA}, {each.id: each for each in reviews})
+    source = ExportSource(run, {"exa": EXA}, fold_reviews(reviews))
     return export([source], run.parent / "out", "preferences", with_system_prompt=with_system_prompt)
 
 
@@ -46,7 +46,7 @@ def _edit(number: int, **answers: str) -> Review:
         for index, each in enumerate(make_dialogue(number).messages)
     ]
     return Review(
-        id=f"exa-data-{number:04}", verdict="edit", messages=tuple(messages), reason="말투", reviewer="민지", at=AT
+        id=f"exa-data-{number:04}", verdict="edit", messages=tuple(messages), reason="말투", reviewer="검수자 1", at=AT
     )
 
 
@@ -75,9 +75,9 @@ def test_dropped_dialogues_are_unwanted_for_the_first_answer_found_wanting(run: 
 
 
 def test_a_flag_makes_an_accepted_answer_unwanted_and_acceptance_clears_a_dropped_one(run: Path) -> None:
-    flag = Review(id="exa-data-0007", verdict="flag", reason="어색함", turn=3, reviewer="민지", at=AT)
-    whole = Review(id="exa-data-0008", verdict="flag", reason="재미없음", reviewer="민지", at=AT)
-    cleared = Review(id="exa-data-0020", verdict="accept", reviewer="민지", at=AT)
+    flag = Review(id="exa-data-0007", verdict="flag", reason="어색함", turn=3, reviewer="검수자 1", at=AT)
+    whole = Review(id="exa-data-0008", verdict="flag", reason="재미없음", reviewer="검수자 1", at=AT)
+    cleared = Review(id="exa-data-0020", verdict="accept", reviewer="검수자 1", at=AT)
     _export(run, flag, whole, cleared)
     rows = {each["id"]: each for each in _read(run, "kto")}
     assert rows["exa-data-0007"]["label"] is False
