@@ -1,32 +1,26 @@
 """`damhwa explain`: all there is about one dialogue, from the request that paid for it to the split that it is in."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from curation.duplicates.grams import make_gram_sets, read_turns
-from curation.normal_form import fold
-from curation.reviews import REVIEWS_FILE, read_reviews
+from curation.lookup import compare_texts, find_rows, load_originals, load_texts, read_table, suggest_ids
+from curation.reviews import AS_GENERATED, REVIEWS_FILE, Review, read_reviews
 from curation.schemas import CLUSTERS, DECISIONS, FINDINGS
 from datagen.console import format_money
-from datagen.errors import DataError, UsageError
+from datagen.errors import UsageError
 from datagen.ledger import Attempt, Ledger
 from datagen.record import Dialogue
-from datagen.store import SCHEMA, from_row
 
 NEIGHBOURS_SHOWN = 10
-GRAM_CHARACTERS = 3
-_HINT = "run `damhwa curate` again: it makes curated/ anew"
 _DROP, _NOTE = "black on red", "black on yellow"
 
 
@@ -44,12 +38,19 @@ class Explanation:
     """One dialogue; `decision`, `findings`, `cluster` are rows of the files in `curated/`."""
 
     dialogue: Dialogue
+    """With the text that was judged: that of an edit where there is one."""
+    original: Dialogue
+    """As it was generated."""
     decision: dict[str, Any]
     findings: list[dict[str, Any]]
     cluster: dict[str, Any] | None
     neighbours: tuple[Neighbour, ...]
     attempt: Attempt | None
-    review: dict[str, Any] | None
+    review: Review | None
+
+    @property
+    def is_edited(self) -> bool:
+        return self.dialogue.messages != self.original.messages
 
     def to_json(self) -> dict[str, Any]:
         """What `--json` prints."""
@@ -58,7 +59,8 @@ class Explanation:
         return {
             **self.decision,
             "scenario": _read_scenario(dialogue),
-            "messages": [{"role": each.role, "content": each.content} for each in dialogue.messages],
+            "messages": _list_messages(dialogue),
+            "original_messages": _list_messages(self.original) if self.is_edited else None,
             "attempt": paid,
             "findings": self.findings,
             "cluster": self.cluster,
@@ -66,7 +68,7 @@ class Explanation:
                 {"id": each.id, "status": each.status, "similarity": round(each.similarity, 4)}
                 for each in self.neighbours
             ],
-            "review": self.review,
+            "review": self.review.model_dump(mode="json", exclude_none=True) if self.review else None,
         }
 
 
@@ -78,57 +80,23 @@ def explain(folder: Path, id_: str) -> Explanation:
     curated = folder / "curated"
     if not (curated / "decisions.parquet").is_file():
         raise UsageError(f"{folder} is not curated: there is no curated/ in it", f"run `damhwa curate {folder}` first")
-    decisions = _read(curated / "decisions.parquet", DECISIONS.names)
-    found = _filter(decisions, id_)
+    decisions = read_table(curated / "decisions.parquet", DECISIONS.names)
+    found = find_rows(decisions, id_)
     if not found:
-        raise UsageError(f"{folder} has no dialogue '{id_}'", _suggest(decisions, id_))
-    clusters = _read(curated / "clusters.parquet", CLUSTERS.names)
-    cluster = next(iter(_filter(clusters, id_)), None)
-    dialogue = _load(folder, [id_])[id_]
+        raise UsageError(f"{folder} has no dialogue '{id_}'", suggest_ids(decisions, id_))
+    clusters = read_table(curated / "clusters.parquet", CLUSTERS.names)
+    cluster = next(iter(find_rows(clusters, id_)), None)
+    dialogue = load_texts(folder, [id_])[id_]
     return Explanation(
         dialogue=dialogue,
+        original=load_originals(folder, [id_])[id_],
         decision=found[0],
-        findings=_filter(_read(curated / "findings.parquet", FINDINGS.names), id_),
+        findings=find_rows(read_table(curated / "findings.parquet", FINDINGS.names), id_),
         cluster=cluster,
         neighbours=_find_neighbours(folder, dialogue, cluster, clusters, decisions) if cluster else (),
         attempt=_find_attempt(folder, dialogue),
-        review=_find_review(folder, id_),
+        review=read_reviews(folder / REVIEWS_FILE).by_id.get(id_),
     )
-
-
-def _read(path: Path, columns: Sequence[str]) -> pa.Table:
-    try:
-        with pq.ParquetFile(path) as file:
-            if missing := [name for name in columns if name not in file.schema_arrow.names]:
-                raise DataError(f"{path} has no column {', '.join(missing)}", _HINT)
-            return file.read(columns)
-    except (OSError, pa.ArrowException) as exc:
-        raise DataError(f"{path} cannot be read: {exc}", _HINT) from exc
-
-
-def _filter(table: pa.Table, id_: str) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = table.filter(pc.equal(table.column("id"), id_)).to_pylist()
-    return rows
-
-
-def _suggest(decisions: pa.Table, id_: str) -> str:
-    ends = decisions.filter(pc.match_substring(decisions.column("id"), id_)).column("id").slice(0, 3).to_pylist()
-    examples = ends or decisions.column("id").slice(0, 3).to_pylist()
-    return f"{'did you mean' if ends else 'ids look like'} {', '.join(examples)}; all are in curated/decisions.parquet"
-
-
-def _load(folder: Path, ids: list[str]) -> dict[str, Dialogue]:
-    """Dialogues by id, from the measured files."""
-    found: dict[str, Dialogue] = {}
-    for path in sorted((folder / ".curation" / "measured").glob("*.parquet")):
-        column = _read(path, ["id"]).column("id")
-        mask = pc.is_in(column, value_set=pa.array(ids))
-        if pc.any(mask).as_py():
-            for row in _read(path, SCHEMA.names).filter(mask).to_pylist():
-                found.setdefault(row["id"], from_row(row))
-    if missing := [each for each in ids if each not in found]:
-        raise DataError(f"the text of {missing[0]} is not in {folder}/.curation", f"run `damhwa curate {folder}` again")
-    return found
 
 
 def _find_neighbours(
@@ -136,23 +104,14 @@ def _find_neighbours(
 ) -> tuple[Neighbour, ...]:
     members = clusters.filter(pc.equal(clusters.column("cluster"), cluster["cluster"])).column("id").to_pylist()
     others = [each for each in members if each != dialogue.id][: 20 * NEIGHBOURS_SHOWN]
-    loaded = _load(folder, others)
+    loaded = load_texts(folder, others)
     mask = pc.is_in(decisions.column("id"), value_set=pa.array(others, pa.string()))
     known = decisions.filter(mask)
     status = dict(zip(known.column("id").to_pylist(), known.column("status").to_pylist(), strict=True))
-    similarities = _compare(dialogue, [loaded[each] for each in others])
+    similarities = compare_texts(dialogue, [loaded[each] for each in others])
     found = [Neighbour(each, status.get(each, "–"), value) for each, value in zip(others, similarities, strict=True)]
     found.sort(key=lambda each: (-each.similarity, each.id))
     return tuple(found[:NEIGHBOURS_SHOWN])
-
-
-def _compare(dialogue: Dialogue, others: list[Dialogue]) -> list[float]:
-    """The true Jaccard similarity of a dialogue to each of the others."""
-    folded = [[fold(message.content) for message in each.messages] for each in (dialogue, *others)]
-    grams = make_gram_sets(read_turns(pa.array(folded, pa.list_(pa.string()))), GRAM_CHARACTERS).sets
-    ends = grams.offsets.tolist()
-    sets = [set(grams.values[start:end].tolist()) for start, end in pairwise(ends)]
-    return [len(sets[0] & each) / max(1, len(sets[0] | each)) for each in sets[1:]]
 
 
 def _find_attempt(folder: Path, dialogue: Dialogue) -> Attempt | None:
@@ -166,9 +125,8 @@ def _find_attempt(folder: Path, dialogue: Dialogue) -> Attempt | None:
         ledger.close()
 
 
-def _find_review(folder: Path, id_: str) -> dict[str, Any] | None:
-    review = read_reviews(folder / REVIEWS_FILE).by_id.get(id_)
-    return review.model_dump(mode="json", exclude_none=True) if review else None
+def _list_messages(dialogue: Dialogue) -> list[dict[str, str]]:
+    return [{"role": each.role, "content": each.content} for each in dialogue.messages]
 
 
 def _describe_attempt(attempt: Attempt) -> dict[str, Any]:
@@ -197,9 +155,7 @@ def draw_explanation(explanation: Explanation) -> Iterator[Table | Text | str]:
     for name, value in _list_facts(explanation):
         facts.add_row(Text(name), Text(value))
     yield facts
-    for index, message in enumerate(dialogue.messages):
-        own = [each for each in explanation.findings if each["message"] == index]
-        yield _draw_message(index, message.role, message.content, own)
+    yield from _draw_turns(explanation)
     if explanation.findings:
         yield ""
         yield _draw_findings(explanation.findings)
@@ -235,11 +191,34 @@ def _list_facts(explanation: Explanation) -> Iterator[tuple[str, str]]:
         yield "cost", f"{format_money(attempt.cost_usd)} · {tokens} · {requests}"
         yield "made", attempt.finished_at
     if explanation.review is not None:
-        review = explanation.review
-        told = " · ".join(str(review[name]) for name in ("reason", "note") if review.get(name))
-        yield "review", f"{review['verdict']} by {review['reviewer']}{': ' + told if told else ''}"
-        if review["verdict"] == "edit":
-            yield "", "below: the text as it was made; curated/ holds the edited one"
+        yield from _list_verdict(explanation.review)
+    if explanation.is_edited:
+        yield "", "below: the edited text, which curated/ holds; under a changed turn the one that was generated"
+
+
+def _list_verdict(review: Review) -> Iterator[tuple[str, str]]:
+    place = "" if review.turn is None else f" at turn {review.turn + 1}"
+    yield "review", f"{review.verdict}{place} by {review.reviewer}, {review.at.isoformat(timespec='seconds')}"
+    facts = {"reason": review.reason, "note": review.note, "event": review.event}
+    if (review.revision or AS_GENERATED) != AS_GENERATED:
+        facts["revision"] = review.revision
+    for name, value in facts.items():
+        if value is not None:
+            yield f"  {name}", str(value)
+
+
+def _draw_turns(explanation: Explanation) -> Iterator[Text]:
+    """Every turn, and under one that somebody edited what stood there before."""
+    edited, original = explanation.dialogue.messages, explanation.original.messages
+    for index in range(max(len(edited), len(original))):
+        was = original[index] if index < len(original) else None
+        if index < len(edited):
+            own = [each for each in explanation.findings if each["message"] == index]
+            yield _draw_message(index, edited[index].role, edited[index].content, own)
+            if was != edited[index]:
+                yield Text(f"  처음 글  {was.content if was else '(없던 말)'}", style="dim")
+        elif was is not None:
+            yield Text(f"\n{index + 1} (지운 말)  {was.content}", style="dim strike")
 
 
 def _draw_message(index: int, role: str, content: str, findings: list[dict[str, Any]]) -> Text:

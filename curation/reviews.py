@@ -16,7 +16,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 
 from curation.row import MAX_CHARACTERS
 from datagen.errors import DataError
-from datagen.record import Role, clean_text
+from datagen.record import Message, Role, clean_text
 
 REVIEWS_FILE = "reviews.jsonl"
 DUPLICATE = "duplicate"
@@ -101,6 +101,11 @@ class Reviews:
         if review is None or review.verdict != "edit":
             return None
         return review if review.revision else review.model_copy(update={"revision": AS_GENERATED + 1})
+
+
+def list_turns(review: Review) -> tuple[Message, ...]:
+    """The turns of an edit; of any other verdict none."""
+    return tuple(Message(each.role, each.content) for each in review.messages or ())
 
 
 def fold_reviews(reviews: Iterable[Review]) -> Reviews:

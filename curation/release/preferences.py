@@ -19,10 +19,9 @@ from typing import TypeGuard
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from curation.edits import list_turns
 from curation.release.curated_set import CuratedSet
 from curation.release.formats import MESSAGE_LIST, Row, list_messages
-from curation.reviews import DUPLICATE, Review, Reviews
+from curation.reviews import DUPLICATE, Reviews, list_turns
 from curation.settling.split_memory import SPLITS
 from datagen.errors import DataError
 from datagen.record import Dialogue, Message
