@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from curation.finding import Finding
 from curation.opinions import judge, moderation
-from curation.reviews import DUPLICATE, Review, Reviews
+from curation.reviews import DROPS_ALONE, Review, Reviews
 from curation.rows import Rows
 from curation.settling.neighbours import Neighbours
 from curation.settling.split_memory import SPLITS, Codes
@@ -54,7 +54,7 @@ def list_flagged(rows: Rows, reviews: Reviews) -> list[int]:
 def mark_banned(rows: Rows, reviews: Reviews) -> Mask:
     """[n] The flagged rows that take with them what resembles them."""
     mask = np.zeros(len(rows), dtype=np.bool_)
-    mask[[row for row in list_flagged(rows, reviews) if reviews.by_id[rows.ids[row]].reason != DUPLICATE]] = True
+    mask[[row for row in list_flagged(rows, reviews) if reviews.by_id[rows.ids[row]].reason not in DROPS_ALONE]] = True
     return mask
 
 

@@ -21,6 +21,10 @@ from datagen.record import Message, Role, clean_text
 REVIEWS_FILE = "reviews.jsonl"
 DUPLICATE = "duplicate"
 """The reason of a flag that drops its dialogue alone: what resembles it is what the reviewer kept."""
+EDIT_REJECTED = "edit-rejected"
+"""The reason of a flag that stands for an edit which the filters dropped: nothing is wrong with what resembles it."""
+DROPS_ALONE = (DUPLICATE, EDIT_REJECTED)
+"""Reasons of flags that ban nothing beside their dialogue, and that blame no answer of it."""
 AS_GENERATED = 1
 """The revision of a text that nobody edited."""
 

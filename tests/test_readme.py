@@ -51,7 +51,7 @@ def test_every_filter_is_told() -> None:
 def test_every_file_of_a_curated_folder_is_told_with_its_columns() -> None:
     for name in FINDINGS.names:
         assert name in README
-    for name in ("decisions", "findings", "clusters", "unreadable"):
+    for name in ("decisions", "findings", "clusters", "edits", "unreadable"):
         assert f"  {name}.parquet" in README
 
 

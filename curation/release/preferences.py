@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 
 from curation.release.curated_set import CuratedSet
 from curation.release.formats import MESSAGE_LIST, Row, list_messages
-from curation.reviews import DUPLICATE, Reviews, list_turns
+from curation.reviews import DROPS_ALONE, Reviews, list_turns
 from curation.settling.split_memory import SPLITS
 from datagen.errors import DataError
 from datagen.record import Dialogue, Message
@@ -83,7 +83,7 @@ def open_preferences(
             blames[id_] = Blame(message, str(row["code"]), dropped[id_])
     blameless = len(dropped) - len(blames)
     for id_, review in reviews.by_id.items():
-        if review.verdict == "flag" and review.reason != DUPLICATE and _is_answer(review.turn):
+        if review.verdict == "flag" and review.reason not in DROPS_ALONE and _is_answer(review.turn):
             split = splits.get(id_) or draw_split(id_)
             blames[id_] = Blame(review.turn, review.reason or "flagged", split)
     return PreferenceSource(curated, originals, reviews, system_of, blames, splits, blameless)

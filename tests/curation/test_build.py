@@ -47,8 +47,8 @@ def count_accepted(folder: Path) -> dict[str, int]:
     return dict(Counter(row["topic"] for row in read_decisions(folder) if row["status"] == "accepted"))
 
 
-def flag(folder: Path, id_: str) -> None:
-    review = Review(id=id_, verdict="flag", reason="persona", reviewer="검수자 1", at=datetime.now(UTC))
+def flag(folder: Path, id_: str, reason: str = "persona") -> None:
+    review = Review(id=id_, verdict="flag", reason=reason, reviewer="검수자 1", at=datetime.now(UTC))
     append_review(folder / REVIEWS_FILE, review)
 
 
@@ -90,6 +90,67 @@ def test_what_a_person_flags_is_made_again_and_never_comes_back(
     assert count_accepted(folder) == QUOTAS
     status = {row["id"]: (row["status"], row["reason"]) for row in read_decisions(folder)}
     assert {status[id_] for id_ in flagged} == {("dropped", "human")}
+
+
+def read_messages(folder: Path, id_: str) -> list[dict[str, str]]:
+    rows = [row for path in (folder / "dialogues").glob("*.parquet") for row in pq.read_table(path).to_pylist()]
+    messages: list[dict[str, str]] = next(row["messages"] for row in rows if row["id"] == id_)
+    return messages
+
+
+async def answer_with(lines: list[dict[str, str]]) -> web.Response:
+    messages = [Message("user" if each["role"] == "user" else "assistant", each["content"]) for each in lines]
+    message = {"role": "assistant", "content": render_transcript(messages)}
+    usage = {"prompt_tokens": 900, "completion_tokens": 90}
+    return web.json_response(
+        {"model": "parrot", "choices": [{"message": message, "finish_reason": "stop"}], "usage": usage}
+    )
+
+
+@pytest.mark.parametrize("reason", ["persona", "duplicate"])
+def test_a_draft_like_a_flagged_dialogue_is_refused_at_the_gate(
+    spec: Path, tmp_path: Path, start_simulator: StartSimulator, start_server: StartServer, reason: str
+) -> None:
+    url, _ = start_simulator()
+    folder = tmp_path / "run"
+    run(spec, folder, url)
+    flagged = next(row["id"] for row in read_decisions(folder) if row["status"] == "accepted")
+    flag(folder, flagged, reason)
+    copy = read_messages(folder, flagged)
+    copy[-1] = {**copy[-1], "content": copy[-1]["content"] + " 정말이야!"}
+
+    async def repeat(_: web.Request) -> web.Response:
+        return await answer_with(copy)
+
+    with pytest.raises(QuotaOutOfReachError, match="near-duplicate"):
+        run(spec, folder, start_server(repeat))
+    # What the gate refused lies in the run all the same: curation bans it where the flag said more than "duplicate".
+    assert sum(count_accepted(folder).values()) == (19 if reason == "persona" else 20)
+
+
+def test_an_edit_that_the_filters_drop_opens_its_place_again(
+    spec: Path, tmp_path: Path, start_simulator: StartSimulator
+) -> None:
+    url, simulator = start_simulator()
+    folder = tmp_path / "run"
+    run(spec, folder, url)
+    edited = next(row["id"] for row in read_decisions(folder) if row["status"] == "accepted")
+    messages = read_messages(folder, edited)
+    messages[1] = {**messages[1], "content": "네, 그렇게 하시는 것이 좋겠습니다. 언제든지 말씀해 주십시오."}
+    values = {
+        "id": edited,
+        "verdict": "edit",
+        "messages": tuple(messages),
+        "reviewer": "검수자 1",
+        "at": datetime.now(UTC),
+    }
+    append_review(folder / REVIEWS_FILE, Review.model_validate(values))
+    asked = simulator.counts["requests"]
+    run(spec, folder, url)
+    assert simulator.counts["requests"] > asked
+    assert count_accepted(folder) == QUOTAS
+    (decision,) = (row for row in read_decisions(folder) if row["id"] == edited)
+    assert (decision["status"], decision["reason"]) == ("dropped", "speech-level")
 
 
 def test_a_share_waits_for_people(spec: Path, tmp_path: Path, start_simulator: StartSimulator) -> None:
@@ -153,11 +214,8 @@ def test_a_model_that_repeats_itself_puts_the_quota_out_of_reach(
 
 async def answer_with_the_same_dialogue(_: web.Request) -> web.Response:
     lines = ("오늘 진짜 피곤하다", "*어깨를 토닥이며* 고생했어, 오늘은 푹 쉬어.", "고마워 엑사", "내일은 더 나을 거야!")
-    messages = [Message("assistant" if at % 2 else "user", line) for at, line in enumerate(lines)]
-    message = {"role": "assistant", "content": render_transcript(messages)}
-    usage = {"prompt_tokens": 900, "completion_tokens": 90}
-    return web.json_response(
-        {"model": "stuck", "choices": [{"message": message, "finish_reason": "stop"}], "usage": usage}
+    return await answer_with(
+        [{"role": ("user", "assistant")[at % 2], "content": each} for at, each in enumerate(lines)]
     )
 
 

@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from curation.reviews import Review, ReviewedMessage, append_review, read_reviews
+from curation.reviews import Review, ReviewedMessage, append_review, fold_reviews, list_turns, read_reviews
 from datagen.errors import DataError
 
 AT = datetime(2026, 3, 2, 10, 0, tzinfo=UTC)
 
 
 def _review(id_: str = "exa-0001", **values: object) -> Review:
-    return Review.model_validate({"id": id_, "verdict": "accept", "reviewer": "민지", "at": AT, **values})
+    return Review.model_validate({"id": id_, "verdict": "accept", "reviewer": "검수자 1", "at": AT, **values})
 
 
 def test_what_was_written_comes_back(tmp_path: Path) -> None:
@@ -78,10 +78,10 @@ def test_a_file_with_nothing_but_a_torn_line_can_be_written_to(tmp_path: Path) -
     [
         ("{", "Invalid JSON"),
         ("[]", "object"),
-        ('{"id": "a", "verdict": "ok", "reviewer": "민지", "at": "2026-03-02T10:00:00Z"}', "verdict: "),
-        ('{"id": "a", "verdict": "accept", "reviewer": "민지", "at": "2026-03-02T10:00:00"}', "at: "),
-        ('{"id": "a", "verdict": "accept", "reviewer": "민지", "at": "2026-03-02T10:00:00Z", "x": 1}', "x: "),
-        ('{"id": "a", "verdict": "edit", "reviewer": "민지", "at": "2026-03-02T10:00:00Z"}', "edited `messages`"),
+        ('{"id": "a", "verdict": "ok", "reviewer": "검수자 1", "at": "2026-03-02T10:00:00Z"}', "verdict: "),
+        ('{"id": "a", "verdict": "accept", "reviewer": "검수자 1", "at": "2026-03-02T10:00:00"}', "at: "),
+        ('{"id": "a", "verdict": "accept", "reviewer": "검수자 1", "at": "2026-03-02T10:00:00Z", "x": 1}', "x: "),
+        ('{"id": "a", "verdict": "edit", "reviewer": "검수자 1", "at": "2026-03-02T10:00:00Z"}', "edited `messages`"),
     ],
 )
 def test_a_line_that_is_no_review_is_told_with_its_number(tmp_path: Path, line: str, what: str) -> None:
@@ -103,6 +103,42 @@ def test_an_edit_is_a_whole_dialogue() -> None:
             _review(verdict="edit", messages=tuple(messages))
     with pytest.raises(ValidationError, match="belong to an edit"):
         _review(messages=(asked, answered))
+
+
+def _edit(content: str, **values: object) -> Review:
+    asked = {"role": "user", "content": "나 왔어"}
+    return _review(verdict="edit", messages=(asked, {"role": "assistant", "content": content}), **values)
+
+
+def test_a_verdict_on_an_edited_text_keeps_that_text() -> None:
+    first, second = _edit("어서 와!"), _edit("*손을 흔들며* 어서 와!")
+    accepted = _review(revision=3)
+    found = fold_reviews([first, second, accepted])
+    assert found.by_id == {"exa-0001": accepted}
+    edit = found.find_edit("exa-0001")
+    assert edit is not None
+    assert (edit.revision, list_turns(edit)) == (3, list_turns(second))
+    assert fold_reviews([first, second, _review(revision=2)]).edits["exa-0001"].messages == first.messages
+
+
+def test_a_verdict_that_names_no_revision_is_on_the_text_as_generated() -> None:
+    assert fold_reviews([_edit("어서 와!"), _review()]).find_edit("exa-0001") is None
+    assert fold_reviews([_edit("어서 와!"), _review(revision=1)]).find_edit("exa-0001") is None
+
+
+def test_a_verdict_on_a_text_that_nobody_made_is_left_out_and_named() -> None:
+    found = fold_reviews([_review(verdict="flag", reason="persona"), _review(revision=2)])
+    assert found.by_id["exa-0001"].verdict == "flag"
+    assert found.warning == "a review of exa-0001 is of revision 2, which no edit made; it is left out"
+
+
+def test_an_edited_turn_comes_into_its_normal_form_and_says_something() -> None:
+    assert list_turns(_edit("어서\u200b 와!\r\n"))[1].content == "어서 와!\n"
+    for content in (" ", "\u200b", "가" * 50_001):
+        with pytest.raises(ValidationError):
+            _edit(content)
+    with pytest.raises(ValidationError, match="1 is the text as generated"):
+        _edit("어서 와!", revision=1)
 
 
 def _append_many(path: Path, writer: int) -> None:

@@ -5,6 +5,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from curation.release.export import ExportSource, ExportSummary, export
@@ -100,6 +102,36 @@ def test_an_edited_answer_is_chosen_over_the_one_it_replaces(run: Path) -> None:
         }
     ]
     assert "exa-data-0006" not in {each["id"] for each in _read(run, "kto")}
+
+
+def test_a_rejected_edit_is_nothing_to_choose(run: Path) -> None:
+    path = run / "curated" / "decisions.parquet"
+    rows = pq.read_table(path).to_pylist()
+    for row in rows:
+        if row["id"] == "exa-data-0006":
+            row |= {"status": "dropped", "reason": "speech-level", "split": None}
+    pq.write_table(pa.Table.from_pylist(rows, schema=pq.read_schema(path)), path)
+    rejected = _edit(6, turn3="네, 다음에 또 이야기해 주시기 바랍니다.")
+    flagged = Review(id="exa-data-0007", verdict="flag", turn=1, reason="말투", revision=2, reviewer="검수자 1", at=AT)
+    _export(run, rejected, _edit(7, turn1="네, 알겠습니다."), flagged, _edit(8, turn1="*웃으며* 그럼, 당연하지!"))
+    assert [each["id"] for each in _read(run, "dpo")] == ["exa-data-0008"]
+    unwanted = {each["id"]: each for each in _read(run, "kto") if not each["label"]}
+    assert "exa-data-0006" not in unwanted
+    assert unwanted["exa-data-0007"]["completion"] == [_turn("assistant", "네, 알겠습니다.")]
+
+
+def test_an_accepted_edit_is_chosen_and_wanted(run: Path) -> None:
+    accepted = Review(id="exa-data-0006", verdict="accept", revision=2, reviewer="검수자 2", at=AT)
+    _export(run, _edit(6, turn3="*웃으며* 다음에 또 얘기해 줘!"), accepted)
+    assert [each["id"] for each in _read(run, "dpo")] == ["exa-data-0006"]
+    assert "exa-data-0006" in {each["id"] for each in _read(run, "kto") if each["label"]}
+
+
+@pytest.mark.parametrize("reason", ["duplicate", "edit-rejected"])
+def test_a_flag_that_finds_no_fault_with_an_answer_blames_none(run: Path, reason: str) -> None:
+    flag = Review(id="exa-data-0007", verdict="flag", reason=reason, turn=3, reviewer="검수자 1", at=AT)
+    _export(run, flag)
+    assert "exa-data-0007" not in {each["id"] for each in _read(run, "kto")}
 
 
 def test_a_pair_stays_in_the_split_of_its_dialogue(run: Path) -> None:
