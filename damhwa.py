@@ -252,6 +252,30 @@ def publish(
 
 
 @app.command()
+def review(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN", help="Curated runs to review.")],
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")] = 8000,
+    reviewer: Annotated[
+        str | None, typer.Option(help="Your name in the log, where nobody logs in; your login name by default.")
+    ] = None,
+    second_share: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of audited dialogues that a second reviewer sees, blindly.")
+    ] = 0.1,
+    lease: Annotated[float, typer.Option(min=10, help="Seconds for which a dialogue is yours alone.")] = 600.0,
+    persona: Annotated[
+        list[Path] | None, typer.Option(metavar="FILE", help="Persona file for data that is no run; may be repeated.")
+    ] = None,
+) -> None:
+    """Serve the review page: accept, flag and edit dialogues at reading speed; dashboards; the HTTP API."""
+    from review_ui.reviewed_run import ReviewOptions
+    from review_ui.serve import ServeOptions, serve
+
+    how = ReviewOptions(second_share, lease, tuple(persona or ()))
+    serve(runs, ServeOptions(host, port, reviewer, how))
+
+
+@app.command()
 def status(run: RunArgument, as_json: JsonOption = False) -> None:
     """Show what a run holds, also while it is under way."""
     from datagen.status import draw_status, read_status

@@ -1,0 +1,150 @@
+"""Deal cards: put together what the database, Parquet and curation know of the samples that somebody claimed."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from curation.lookup import compare_texts
+from curation.reviewing.outcome import list_standing
+from curation.reviewing.tables import EVENTS, SAMPLES
+from datagen.record import Dialogue, Message
+from review_ui.api.forms import Card, DecisionView, FindingView, NeighbourView, WhyView
+from review_ui.cards.card import explain_why, view_finding, view_persona, view_scenario, view_turns
+from review_ui.queue.claim import Mode
+from review_ui.queue.decide import read_entries
+from review_ui.reviewed_run import ReviewedRun, Snapshot
+from review_ui.words import Language, say
+
+NEIGHBOURS_SHOWN = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """For whom cards are dealt. `judged`: topics whose audit is over."""
+
+    reviewer: str
+    mode: Mode
+    language: Language
+    judged: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """The text that somebody gets to see. `revision` names it; `original` None: it is the original."""
+
+    revision: int
+    messages: tuple[Message, ...]
+    original: tuple[Message, ...] | None
+
+
+def deal(run: ReviewedRun, connection: sa.Connection, samples: Sequence[int], reader: Reader) -> list[Card]:
+    """The cards of these samples, in their order. Raises DataError where a text is not there any more."""
+    snapshot = run.look()
+    rows = connection.execute(sa.select(SAMPLES).where(SAMPLES.c.sample.in_(samples))).all()
+    found = {row.sample: row for row in rows}
+    ordered = [found[sample] for sample in samples if sample in found]
+    dialogues = run.texts.load([(row.file, row.row) for row in ordered])
+    return [_Dealer(run, connection, snapshot, reader).deal(*pair) for pair in zip(ordered, dialogues, strict=True)]
+
+
+def pick_text(connection: sa.Connection, sample: Any, reviewer: str, original: tuple[Message, ...]) -> Shown:
+    """The text that a reviewer sees: as it counts now; for who looks again blindly, as the first one saw it."""
+    if sample.verdict != "edit":
+        return Shown(sample.revision, original, None)
+    if sample.state in ("second", "third"):
+        seen = {each.reviewer for each in read_entries(connection, sample.sample)}
+        if reviewer not in seen:
+            return Shown(1, original, None)
+    query = sa.select(EVENTS.c.messages).where(EVENTS.c.event == sample.event)
+    edited = json.loads(connection.execute(query).scalar_one())
+    return Shown(sample.revision, tuple(Message(each["role"], each["content"]) for each in edited), original)
+
+
+@dataclass(frozen=True, slots=True)
+class _Dealer:
+    run: ReviewedRun
+    connection: sa.Connection
+    snapshot: Snapshot
+    reader: Reader
+
+    def deal(self, sample: Any, dialogue: Dialogue) -> Card:
+        shown = pick_text(self.connection, sample, self.reader.reviewer, dialogue.messages)
+        mine = find_mine(self.connection, sample, self.reader.reviewer)
+        is_hidden = self.reader.mode == "audit" and mine is None
+        rows = self.snapshot.shelf.list_findings(sample.id)
+        if shown.original is not None:
+            found = self.snapshot.recheck.find(dialogue, shown.messages)
+            rows = [{name: getattr(each, name) for name in each.__slots__} for each in found]
+        return Card(
+            id=sample.id,
+            revision=shown.revision,
+            mode=self.reader.mode,
+            topic=sample.topic,
+            category=dialogue.category,
+            persona=view_persona(sample.persona, self.snapshot.source.personas.get(sample.persona)),
+            scenario=view_scenario(dialogue),
+            model=sample.model,
+            turns=view_turns(shown.messages),
+            original=view_turns(shown.original) if shown.original else None,
+            why=self._explain(sample, rows),
+            findings=None if is_hidden else self._view_findings(rows),
+            cluster=None if is_hidden else sample.cluster,
+            neighbours=None if is_hidden else self._list_neighbours(sample, dialogue),
+            held_until=sample.held_until if sample.holder == self.reader.reviewer else 0.0,
+            state="open" if is_hidden else sample.state,
+            verdict=None if is_hidden else sample.verdict,
+            mine=mine,
+        )
+
+    def _explain(self, sample: Any, rows: Sequence[Mapping[str, Any]]) -> WhyView:
+        language = self.reader.language
+        if self.reader.mode == "audit":
+            return WhyView(code="audit", text=say("why.audit", language, topic=sample.topic))
+        return explain_why(sample.why, rows, self.snapshot.limits, language)
+
+    def _view_findings(self, rows: Sequence[Mapping[str, Any]]) -> tuple[FindingView, ...]:
+        return tuple(view_finding(row, self.snapshot.limits, self.reader.language) for row in rows)
+
+    def _list_neighbours(self, sample: Any, dialogue: Dialogue) -> tuple[NeighbourView, ...]:
+        if sample.cluster is None:
+            return ()
+        query = sa.select(SAMPLES).where(SAMPLES.c.run == sample.run, SAMPLES.c.cluster == sample.cluster)
+        rows = self.connection.execute(query.where(SAMPLES.c.sample != sample.sample).limit(4 * NEIGHBOURS_SHOWN)).all()
+        others = self.run.texts.load([(row.file, row.row) for row in rows])
+        similarities = compare_texts(dialogue, others)
+        ranked = sorted(zip(similarities, rows, others, strict=True), key=lambda each: (-each[0], each[1].id))
+        return tuple(self._view_neighbour(*each) for each in ranked[:NEIGHBOURS_SHOWN])
+
+    def _view_neighbour(self, similarity: float, row: Any, dialogue: Dialogue) -> NeighbourView:
+        is_audits = row.pool == "audit" and (row.verdict is not None or row.topic not in self.reader.judged)
+        shown = pick_text(self.connection, row, self.reader.reviewer, dialogue.messages)
+        return NeighbourView(
+            id=row.id,
+            revision=shown.revision,
+            similarity=round(similarity, 4),
+            status=row.status,
+            verdict=row.verdict,
+            can_decide=not is_audits,
+            turns=view_turns(shown.messages),
+        )
+
+
+def find_mine(connection: sa.Connection, sample: Any, reviewer: str) -> DecisionView | None:
+    """The reviewer's own decision about a sample that stands."""
+    if sample.verdict is None:
+        return None
+    standing = {each.reviewer: each.event for each in list_standing(read_entries(connection, sample.sample))}
+    if reviewer not in standing:
+        return None
+    row = connection.execute(sa.select(EVENTS).where(EVENTS.c.event == standing[reviewer])).one()
+    return view_decision(row, sample, is_undone=False)
+
+
+def view_decision(row: Any, sample: Any, is_undone: bool, undoes: str | None = None) -> DecisionView:
+    """An event as the page gets it; `sample`: anything with id and topic."""
+    names = ("key", "kind", "mode", "reviewer", "reason", "note", "turn", "at", "looked_ms")
+    values = {name: getattr(row, name) for name in names}
+    return DecisionView(id=sample.id, topic=sample.topic, is_undone=is_undone, undoes=undoes, **values)

@@ -1,0 +1,33 @@
+"""The filters once more, on a text that a person changed: what curation would say of it, before it counts."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from curation.filter import decide
+from curation.filters import FILTERS
+from curation.finding import Finding
+from curation.settings import CurationSettings
+from curation.subject import PersonaSheet, Subject
+from datagen.record import Dialogue, Message
+
+
+@dataclass(frozen=True, slots=True)
+class Recheck:
+    """What the filters look with."""
+
+    settings: CurationSettings
+    personas: Mapping[str, PersonaSheet]
+
+    def find(self, dialogue: Dialogue, messages: tuple[Message, ...]) -> list[Finding]:
+        """All findings about these turns, as if they were the dialogue's."""
+        subject = Subject.of(messages, self.personas.get(dialogue.persona), dialogue.id, dialogue.topic)
+        findings: list[Finding] = []
+        for each in FILTERS:
+            own = self.settings.filters[each.code]
+            if own.enabled:
+                findings += decide(each.code, own, each.measure(subject, own))
+        return findings
+
+
+def is_dropped(findings: list[Finding]) -> bool:
+    return any(each.verdict == "drop" for each in findings)

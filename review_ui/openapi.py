@@ -1,0 +1,85 @@
+"""`/api/v1/openapi.json`, made from the table of routes and the forms, so that it is true to both."""
+
+import re
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.json_schema import JsonSchemaMode, models_json_schema
+
+from review_ui.api.call import Route
+from review_ui.api.forms import Problem
+from review_ui.api.routes import PREFIX, ROUTES
+
+_REASONS = {
+    400: "The request is no HTTP that can be read",
+    401: "Nobody is logged in",
+    403: "Host, origin, token or role do not allow it",
+    404: "There is nothing of that name",
+    409: "It does not match what there is now",
+    413: "The body is too large",
+    415: "The body is not JSON",
+    422: "The body or a parameter is not of the form",
+    429: "Too many tries; wait",
+    503: "The database or a file is away",
+}
+_ALWAYS = (400, 401, 403, 503)
+_OF_A_BODY = (413, 422)
+
+
+@cache
+def describe_api() -> dict[str, Any]:
+    """The description, OpenAPI 3.1."""
+    forms: list[tuple[type[BaseModel], JsonSchemaMode]] = [(Problem, "serialization")]
+    for route in ROUTES:
+        forms.append((route.answer, "serialization"))
+        forms += [(form, "validation") for form in (route.body, route.query) if form is not None]
+    names, definitions = models_json_schema(list(dict.fromkeys(forms)), ref_template="#/components/schemas/{model}")
+    paths: dict[str, dict[str, Any]] = {}
+    for route in ROUTES:
+        paths.setdefault(PREFIX + route.path, {})[route.method.lower()] = _describe(route, names)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Damhwa review service",
+            "version": "1",
+            "description": "Everything that the review page does. Writes carry the header `X-CSRF-Token`.",
+        },
+        "paths": paths,
+        "components": {"schemas": definitions["$defs"]},
+    }
+
+
+Names = Mapping[Any, dict[str, Any]]
+"""(form, mode) → a reference to its schema."""
+
+
+def _describe(route: Route, names: Names) -> dict[str, Any]:
+    operation: dict[str, Any] = {
+        "summary": route.summary,
+        "operationId": route.handler.__name__,
+        "x-role": route.role,
+        "responses": {"200": _answer(_REASON_OK, names[route.answer, "serialization"])},
+        "parameters": [
+            {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+            for name in re.findall(r"{(\w+)}", route.path)
+        ],
+    }
+    if route.is_write:
+        token = {"name": "X-CSRF-Token", "in": "header", "required": True, "schema": {"type": "string"}}
+        operation["parameters"].append(token)
+    if route.body is not None:
+        schema = names[route.body, "validation"]
+        operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
+    statuses = {*_ALWAYS, *route.refusals, *(_OF_A_BODY if route.body or route.query else ())}
+    for status in sorted(statuses):
+        operation["responses"][str(status)] = _answer(_REASONS[status], names[Problem, "serialization"])
+    return operation
+
+
+_REASON_OK = "Done"
+
+
+def _answer(reason: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"description": reason, "content": {"application/json": {"schema": schema}}}

@@ -1,0 +1,78 @@
+"""What all pages share: the templates, the reader's language, and forms that carry the token."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+import jinja2
+from aiohttp import web
+
+from review_ui.access.visit import Visit
+from review_ui.api.call import ApiError, Role
+from review_ui.words import LANGUAGES, Language
+
+LANGUAGE_COOKIE = "language"
+TEMPLATES = jinja2.Environment(
+    loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+    autoescape=True,
+    undefined=jinja2.StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+Words = Mapping[str, tuple[str, str]]
+"""Key → Korean, English."""
+
+
+def read_language(request: web.Request) -> Language:
+    """`?language=` of this request, else the cookie's, else the browser's, else Korean."""
+    accepted = request.headers.get("Accept-Language", "")[:2].lower()
+    for value in (request.query.get("language"), request.cookies.get(LANGUAGE_COOKIE), accepted):
+        if value in LANGUAGES:
+            return cast(Language, value)
+    return "ko"
+
+
+def render(request: web.Request, template: str, words: Words, **values: Any) -> web.Response:
+    """A page. In its template `t(key, **values)` is a text in the reader's language; `visit`, `page` stand ready."""
+    language = read_language(request)
+    at = LANGUAGES.index(language)
+
+    def translate(key: str, **into: object) -> str:
+        return (words[key] if key in words else FRAME[key])[at].format(**into)
+
+    visit: Visit | None = request["visit"]
+    text = TEMPLATES.get_template(template).render(
+        t=translate, language=language, visit=visit, path=request.path, **values
+    )
+    response = web.Response(text=text, content_type="text/html")
+    if request.query.get("language") in LANGUAGES:
+        response.set_cookie(LANGUAGE_COOKIE, language, max_age=31_536_000, httponly=True, samesite="Strict")
+    return response
+
+
+async def read_form(request: web.Request, role: Role) -> Mapping[str, str]:
+    """The fields of a form that one of our pages posted. Raises ApiError as the API does: log-in, token, role."""
+    visit: Visit | None = request["visit"]
+    if visit is None:
+        raise ApiError(401, "log-in", "log in first")
+    fields = await request.post()
+    if fields.get("csrf") != visit.csrf:
+        raise ApiError(403, "csrf", "the form carries no valid token", "load the page again")
+    if not visit.user.may(role):
+        raise ApiError(403, "role", f"this takes the role {role}, {visit.user.name} has {visit.user.role}")
+    return {name: value for name, value in fields.items() if isinstance(value, str)}
+
+
+FRAME: dict[str, tuple[str, str]] = {
+    "app": ("페르소나 대화 검수", "Persona dialogue review"),
+    "nav": ("메뉴", "Menu"),
+    "nav.review": ("검수", "Review"),
+    "nav.dashboard": ("현황", "Dashboard"),
+    "nav.history": ("내 결정", "My decisions"),
+    "nav.specs": ("주제와 목표", "Topics and quotas"),
+    "nav.builds": ("만들기", "Build"),
+    "nav.reviewers": ("검수자", "Reviewers"),
+    "nav.log_out": ("로그아웃", "Log out"),
+    "other_language": ("English", "한국어"),
+    "skip": ("본문으로", "Skip to content"),
+}

@@ -1,0 +1,55 @@
+"""What the service says in Korean and English, Korean first: one table, so that neither language can lack a sentence.
+
+Values stand in braces; the Korean avoids particles that would depend on a value's sound.
+"""
+
+from typing import Literal
+
+Language = Literal["ko", "en"]
+LANGUAGES: tuple[Language, ...] = ("ko", "en")
+
+CODES: dict[str, tuple[str, str]] = {
+    "speech-level": ("말투", "speech level"),
+    "stage-direction": ("지문", "stage direction"),
+    "name": ("이름", "name"),
+    "assistant-tell": ("AI 말버릇", "assistant tell"),
+    "label-leak": ("라벨 섞임", "label leak"),
+    "emoji": ("이모지", "emoji"),
+    "script": ("문자", "script"),
+    "language": ("언어", "language"),
+    "repetition": ("반복", "repetition"),
+    "opening": ("첫마디", "opening"),
+    "length": ("길이", "length"),
+    "unfinished": ("끊긴 말", "unfinished"),
+    "personal-data": ("개인정보", "personal data"),
+    "unsafe": ("안전", "unsafe"),
+    "judge": ("모델 평가", "judge"),
+    "moderation": ("유해성 평가", "moderation"),
+    "semantic": ("뜻이 비슷함", "semantic"),
+    "contamination": ("외부 데이터와 겹침", "contamination"),
+    "human": ("검수", "review"),
+}
+
+WORDS: dict[str, tuple[str, str]] = {
+    "why.audit": ("{topic} 표본 검수", "Audit sample of {topic}"),
+    "why.disputed": ("거르개와 모델 평가가 엇갈림", "Filters and judge disagree"),
+    "why.waiting": ("사람의 판단을 기다리는 대화", "Held until a person decides"),
+    "why.threshold": ("{code} {score}: 기준 {line} 가까이", "{code} {score}: close to the limit {line}"),
+    "why.representative": ("비슷한 대화 묶음의 대표", "Stands for a cluster of similar dialogues"),
+    "why.rest": ("아직 보지 않은 대화", "Not looked at yet"),
+    "why.dropped": ("거르개가 뺀 대화: {code}", "Dropped by a filter: {code}"),
+    "notice.empty": ("볼 대화가 없습니다.", "There is nothing to review here."),
+    "notice.judged": ("이 주제의 표본 검수가 끝났습니다.", "The audit of this topic is over."),
+    "notice.nothing_found": ("찾는 말이 든 대화가 없습니다.", "No dialogue has these words."),
+    "notice.held": ("{holder} 님이 보고 있는 대화입니다.", "{holder} is looking at this dialogue."),
+}
+
+
+def say(key: str, language: Language, **values: object) -> str:
+    """A sentence of `WORDS` with its values put in."""
+    return WORDS[key][LANGUAGES.index(language)].format(**values)
+
+
+def label_code(code: str, language: Language) -> str:
+    """What people read for a finding's code; the code itself where we have no word."""
+    return CODES[code][LANGUAGES.index(language)] if code in CODES else code
