@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import jinja2
 from aiohttp import web
@@ -28,7 +28,7 @@ def read_language(request: web.Request) -> Language:
     accepted = request.headers.get("Accept-Language", "")[:2].lower()
     for value in (request.query.get("language"), request.cookies.get(LANGUAGE_COOKIE), accepted):
         if value in LANGUAGES:
-            return cast(Language, value)
+            return value
     return "ko"
 
 

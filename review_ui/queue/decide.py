@@ -7,15 +7,25 @@ screen made for it. What does not match is refused; what comes twice is stored o
 import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
+from curation.finding import Finding
 from curation.reviewing.draw import is_second_due
-from curation.reviewing.outcome import EDIT_REJECTED, Entry, Facts, Outcome, decide_outcome, list_tallies
+from curation.reviewing.outcome import (
+    EDIT_REJECTED,
+    Entry,
+    Facts,
+    Outcome,
+    State,
+    Verdict,
+    decide_outcome,
+    list_tallies,
+)
 from curation.reviewing.tables import EVENTS, PACES, SAMPLES, TALLIES
 from review_ui.queue.judged import keep_verdict, list_judged
 from review_ui.statistics.pace import bucket_of
@@ -78,8 +88,8 @@ class Stored:
     event: int
     is_new: bool
     revision: int
-    state: str
-    verdict: str | None
+    state: State
+    verdict: Verdict | None
 
 
 Code = Literal["unknown", "stale", "mode", "key", "undo"]
@@ -251,3 +261,8 @@ def _add(connection: sa.Connection, table: sa.Table, rows: Iterable[dict[str, An
 def encode_messages(messages: Iterable[tuple[str, str]]) -> str:
     """Turns of role and content, as an event keeps them."""
     return json.dumps([{"role": role, "content": content} for role, content in messages], ensure_ascii=False)
+
+
+def encode_findings(findings: Iterable[Finding]) -> str:
+    """What the filters said of an edit, as an event keeps it."""
+    return json.dumps([asdict(each) for each in findings], ensure_ascii=False)
