@@ -160,12 +160,16 @@ class Desk:
 
     def _store(self, connection: sa.Connection, sample: Any, decision: Decision, now: float) -> Stored:
         undone = self._find_undone(connection, sample, decision)
+        kept = self._read_kept_edit(connection, sample, decision)
+        if kept is not None:
+            decision = replace(decision, messages=kept)
         entry = _to_entry(
-            Entry(_TO_COME, decision.reviewer, decision.kind, _name_reason(decision), undone.event if undone else None)
+            Entry(_TO_COME, decision.reviewer, decision.kind, _name_reason(decision), undone.event if undone else None),
+            decision.messages is not None,
         )
         entries = [*read_entries(connection, sample.sample), entry]
         outcome = decide_outcome(entries, self._is_second_due(sample))
-        revision = sample.revision + (_find_edit(sample) != _find_edit(outcome))
+        revision = sample.revision + (kept is None and _find_edit(sample) != _find_edit(outcome))
         values = {name: getattr(decision, name) for name in _COPIED}
         values |= {"run": self.run, "sample": sample.sample, "undoes": entry.undoes, "at": now}
         values |= {"reason": _name_reason(decision), "made_revision": revision if revision != sample.revision else None}
@@ -177,6 +181,14 @@ class Desk:
         if decision.kind in ("accept", "flag", "edit"):
             self._count_pace(connection, decision, now)
         return Stored(inserted[0], True, revision, outcome.state, outcome.verdict)
+
+    @staticmethod
+    def _read_kept_edit(connection: sa.Connection, sample: Any, decision: Decision) -> str | None:
+        """Who accepts an edited text keeps the edit: its turns. None: it is the text as generated that is judged."""
+        if decision.kind != "accept" or _find_edit(sample) is None or decision.revision != sample.revision:
+            return None
+        query = sa.select(EVENTS.c.messages).where(EVENTS.c.event == sample.event)
+        return str(connection.execute(query).scalar_one())
 
     def _find_undone(self, connection: sa.Connection, sample: Any, decision: Decision) -> Any:
         if decision.kind != "undo":
@@ -220,8 +232,8 @@ class Desk:
 def read_entries(connection: sa.Connection, sample: int) -> list[Entry]:
     """The events of a sample, as far as its outcome needs them."""
     columns = (EVENTS.c.event, EVENTS.c.reviewer, EVENTS.c.kind, EVENTS.c.reason, EVENTS.c.undoes)
-    rows = connection.execute(sa.select(*columns).where(EVENTS.c.sample == sample))
-    return [_to_entry(Entry(*row)) for row in rows]
+    rows = connection.execute(sa.select(EVENTS.c.messages.is_not(None), *columns).where(EVENTS.c.sample == sample))
+    return [_to_entry(Entry(*row[1:]), bool(row[0])) for row in rows]
 
 
 def _name_reason(decision: Decision) -> str | None:
@@ -233,9 +245,11 @@ def _find_edit(decided: Any) -> int | None:
     return decided.event if decided.verdict == "edit" else None
 
 
-def _to_entry(entry: Entry) -> Entry:
-    is_rejected = entry.kind == "edit" and entry.reason == EDIT_REJECTED
-    return replace(entry, kind="flag") if is_rejected else entry
+def _to_entry(entry: Entry, has_messages: bool) -> Entry:
+    """An edit that the filters dropped is a flag; an edited text that was accepted is an edit."""
+    if entry.kind == "edit" and entry.reason == EDIT_REJECTED:
+        return replace(entry, kind="flag")
+    return replace(entry, kind="edit") if entry.kind == "accept" and has_messages else entry
 
 
 def change_tallies(connection: sa.Connection, run: int, topic: str, before: Facts, after: Facts) -> None:
