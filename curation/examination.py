@@ -6,7 +6,6 @@ The order matters in two places: an edit takes the place of its text before anyt
 neither keeps nor drops a near-copy, so findings come before duplicates.
 """
 
-import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -38,7 +37,9 @@ from curation.people import (
     mark_eligible,
     mark_reviewed,
 )
-from curation.reviews import REVIEWS_FILE, Reviews, read_reviews
+from curation.reviewing.draw import SIZE, draw_turn
+from curation.reviewing.read import read_all_reviews
+from curation.reviews import Reviews
 from curation.rows import Rows, read_rows
 from curation.settings import CurationSettings
 from curation.settling.keepers import LargeCluster, Rank, find_large_cluster, label_clusters
@@ -140,7 +141,7 @@ def examine(work: Workplace, tell: Callable[[int], None] = lambda _: None, desk:
     rows = read_rows(measure_source(work.source, ruler, work.cache / "measured", tell))
     _check_readable(work, rows)
     index = open_kept_index(work.cache / "index", work.settings.index_settings, rows.files)
-    reviews = read_reviews(work.folder / REVIEWS_FILE)
+    reviews = read_all_reviews(work.folder)
     rows = put_edits(rows, reviews, ruler, work.cache / FOLDER)
     if rows.replaced:  # never kept: the next file of dialogues takes the place of these rows
         index.add(list_folded(rows.files[-1:]))
@@ -257,6 +258,4 @@ def _draw_waiting(rows: Rows, share: float) -> Mask:
     """A share of the rows that follows from their ids alone, so that the same ones wait at every call."""
     if share <= 0:
         return np.zeros(len(rows), dtype=np.bool_)
-    digests = (hashlib.blake2b(f"review/{id_}".encode(), digest_size=4).digest() for id_ in rows.ids)
-    draws = np.fromiter((int.from_bytes(each) for each in digests), np.int64, len(rows))
-    return draws < share * 2**32
+    return np.fromiter((draw_turn(id_) for id_ in rows.ids), np.int64, len(rows)) < share * SIZE

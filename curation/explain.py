@@ -13,7 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from curation.lookup import compare_texts, find_rows, load_originals, load_texts, read_table, suggest_ids
-from curation.reviews import AS_GENERATED, REVIEWS_FILE, Review, read_reviews
+from curation.reviewing.read import read_all_reviews
+from curation.reviews import AS_GENERATED, Review
 from curation.schemas import CLUSTERS, DECISIONS, FINDINGS
 from datagen.console import format_money
 from datagen.errors import UsageError
@@ -95,7 +96,7 @@ def explain(folder: Path, id_: str) -> Explanation:
         cluster=cluster,
         neighbours=_find_neighbours(folder, dialogue, cluster, clusters, decisions) if cluster else (),
         attempt=_find_attempt(folder, dialogue),
-        review=read_reviews(folder / REVIEWS_FILE).by_id.get(id_),
+        review=read_all_reviews(folder).by_id.get(id_),
     )
 
 

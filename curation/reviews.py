@@ -112,15 +112,16 @@ def list_turns(review: Review) -> tuple[Message, ...]:
     return tuple(Message(each.role, each.content) for each in review.messages or ())
 
 
-def fold_reviews(reviews: Iterable[Review]) -> Reviews:
+def fold_reviews(reviews: Iterable[Review], warning: str | None = None) -> Reviews:
     """The verdict that counts for each dialogue, and the text that it was given on, from all reviews in their order.
 
+    `warning`: what is to be told beside what is found here.
     A verdict on a revision that no edit made is left out and named in `warning`: nobody knows what was judged.
     """
     by_id: dict[str, Review] = {}
     edits: dict[str, Review] = {}
     known: dict[str, dict[int, Review]] = {}
-    warnings = []
+    warnings = [warning] if warning else []
     for review in reviews:
         own = known.setdefault(review.id, {})
         revision = review.revision or AS_GENERATED
@@ -138,9 +139,14 @@ def fold_reviews(reviews: Iterable[Review]) -> Reviews:
 
 
 def read_reviews(path: Path) -> Reviews:
-    """The last review of each dialogue; none where the file does not exist.
+    """The last review of each dialogue in a file. Raises DataError as `list_reviews` does."""
+    return fold_reviews(*list_reviews(path))
 
-    A last line without its end is what a crash left: it is left out and named in `warning`.
+
+def list_reviews(path: Path) -> tuple[list[Review], str | None]:
+    """All reviews of a file, in its order, and a warning or None; no review where the file does not exist.
+
+    A last line without its end is what a crash left: it is left out and named in the warning.
     Raises DataError, naming file and line, for any other line that is no review.
     """
     reviews: list[Review] = []
@@ -156,9 +162,7 @@ def read_reviews(path: Path) -> Reviews:
         pass
     except OSError as exc:
         raise DataError(f"{path} cannot be read: {exc.strerror}", "check its permissions") from exc
-    folded = fold_reviews(reviews)
-    warning = "\n".join(each for each in (folded.warning, torn) if each) or None
-    return Reviews(folded.by_id, warning, folded.edits)
+    return reviews, torn
 
 
 def append_review(path: Path, review: Review) -> None:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 
-from curation.reviewing.connect import Database, name_database, open_database
+from curation.reviewing.connect import Database, open_database
+from curation.reviewing.place import name_database
 from curation.settings import FILE_NAME, CurationSettings, load_settings
 from curation.source import Source, is_run, load_personas, open_run
 from review_ui.cards.card import Shelf

@@ -27,7 +27,8 @@ from curation.release.preferences import (
     list_pairs,
     open_preferences,
 )
-from curation.reviews import REVIEWS_FILE, Reviews, read_reviews
+from curation.reviewing.read import read_all_reviews
+from curation.reviews import Reviews
 from curation.settling.split_memory import SPLITS
 from curation.source import is_run, load_personas, open_run
 from curation.subject import PersonaSheet
@@ -70,7 +71,7 @@ def open_export_source(folder: Path, persona_files: tuple[Path, ...]) -> ExportS
     Raises UsageError, SpecError for a persona file that is wrong, DataError for reviews that cannot be read.
     """
     personas = open_run(folder).personas if is_run(folder) else load_personas(persona_files)
-    return ExportSource(folder, personas, read_reviews(folder / REVIEWS_FILE))
+    return ExportSource(folder, personas, read_all_reviews(folder))
 
 
 def describe_export(summary: ExportSummary) -> str:

@@ -4,10 +4,8 @@ One SQLAlchemy Core layer for both. A SQLite transaction takes the write lock wh
 upgrading), and is on the disk before it is acknowledged (WAL, full sync).
 """
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -15,10 +13,9 @@ from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.pool import QueuePool
 
 from curation.reviewing.migrations import migrate
+from curation.reviewing.place import VARIABLE
 from datagen.errors import DataError, UsageError
 
-VARIABLE = "DAMHWA_DATABASE"
-FILE_NAME = "reviews.db"
 _ATTEMPTS = 5
 """PostgreSQL ends one of two transactions that wait for each other; the next try finds the way free."""
 _BUSY_S = 30
@@ -65,11 +62,6 @@ class Database:
 
     def close(self) -> None:
         self.engine.dispose()
-
-
-def name_database(folder: Path) -> str:
-    """The URL of the database of a folder's reviews: DAMHWA_DATABASE, else SQLite in the folder."""
-    return os.environ.get(VARIABLE) or f"sqlite:///{(folder / FILE_NAME).resolve()}"
 
 
 def open_database(url: str) -> Database:

@@ -11,8 +11,6 @@ from typing import Literal
 Verdict = Literal["accept", "flag", "edit"]
 State = Literal["open", "second", "third", "done"]
 Pool = Literal["audit", "triage", "none"]
-EDIT_REJECTED = "edit-rejected"
-"""The reason of a flag that stands for an edit which the filters dropped."""
 _STRICTNESS: tuple[Verdict, ...] = ("accept", "edit", "flag")
 
 

@@ -17,7 +17,6 @@ from sqlalchemy.dialects import postgresql, sqlite
 from curation.finding import Finding
 from curation.reviewing.draw import is_second_due
 from curation.reviewing.outcome import (
-    EDIT_REJECTED,
     Entry,
     Facts,
     Outcome,
@@ -27,6 +26,7 @@ from curation.reviewing.outcome import (
     list_tallies,
 )
 from curation.reviewing.tables import EVENTS, PACES, SAMPLES, TALLIES
+from curation.reviews import EDIT_REJECTED
 from review_ui.queue.judged import keep_verdict, list_judged
 from review_ui.statistics.pace import bucket_of
 

@@ -4,7 +4,6 @@ Runs when the service starts and whenever `curated/` was made anew. Decisions an
 never changes between audit and triage. What curation no longer has is marked as gone, and its decisions are kept.
 """
 
-import secrets
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -19,13 +18,13 @@ import sqlalchemy as sa
 from curation.filters import FILTERS
 from curation.reviewing.draw import draw_turn
 from curation.reviewing.outcome import Facts, list_tallies
+from curation.reviewing.place import make_key
 from curation.reviewing.tables import CODES, LOTS, RUNS, SAMPLES, TALLIES
 from curation.settings import CurationSettings
 from curation.source import Source
 from datagen.errors import DataError
 from review_ui.queue.order import Limits, Seen, is_audited, place_in_triage
 
-KEY_FILE = ".review-key"
 LOT = ("accepted", "waiting")
 _CHUNK = 5_000
 _TRIAGED = (*LOT, "dropped")
@@ -45,17 +44,6 @@ class Known:
     """Of the columns `_CHANGING`."""
 
 
-def read_key(folder: Path) -> str:
-    """The run's mark in the database; made at the first call. Raises DataError where it cannot be written."""
-    path = folder / KEY_FILE
-    try:
-        if not path.exists():
-            path.write_text(secrets.token_hex(16) + "\n", encoding="utf-8")
-        return path.read_text(encoding="utf-8").strip()
-    except OSError as exc:
-        raise DataError(f"{path} cannot be used: {exc.strerror}", "the folder of a run has to be writable") from exc
-
-
 def fingerprint_curated(folder: Path) -> str:
     """Tells one `curated/` from another. Raises DataError where there is none."""
     try:
@@ -68,7 +56,7 @@ def fingerprint_curated(folder: Path) -> str:
 
 def sync_run(connection: sa.Connection, folder: Path, source: Source, settings: CurationSettings) -> int:
     """Bring the database up to what `curated/` says, and return the run's number; nothing where it is up to it."""
-    key, fingerprint = read_key(folder), fingerprint_curated(folder)
+    key, fingerprint = make_key(folder), fingerprint_curated(folder)
     found = connection.execute(sa.select(RUNS.c.run, RUNS.c.imported).where(RUNS.c.key == key)).one_or_none()
     values = {"name": folder.resolve().name, "folder": str(folder.resolve()), "imported": fingerprint}
     if found is None:

@@ -1,0 +1,44 @@
+"""Where the reviews of a folder lie: in which database, and under which mark."""
+
+import os
+import secrets
+from pathlib import Path
+
+from datagen.errors import DataError
+
+VARIABLE = "DAMHWA_DATABASE"
+FILE_NAME = "reviews.db"
+KEY_FILE = ".review-key"
+
+
+def name_database(folder: Path) -> str:
+    """The URL of the database of a folder's reviews: DAMHWA_DATABASE, else SQLite in the folder."""
+    return os.environ.get(VARIABLE) or f"sqlite:///{(folder / FILE_NAME).resolve()}"
+
+
+def find_database(folder: Path) -> str | None:
+    """The URL of the database that may hold reviews of a folder; None: there is none yet."""
+    return name_database(folder) if os.environ.get(VARIABLE) or (folder / FILE_NAME).is_file() else None
+
+
+def read_key(folder: Path) -> str | None:
+    """The folder's mark in the database, so that one that was moved is known again; None: it was never reviewed."""
+    try:
+        return (folder / KEY_FILE).read_text(encoding="utf-8").strip()
+    except FileNotFoundError:
+        return None
+    except OSError as exc:
+        raise DataError(f"{folder / KEY_FILE} cannot be read: {exc.strerror}", "check its permissions") from exc
+
+
+def make_key(folder: Path) -> str:
+    """The folder's mark, made where it has none. Raises DataError where it cannot be written."""
+    if (key := read_key(folder)) is not None:
+        return key
+    key = secrets.token_hex(16)
+    try:
+        (folder / KEY_FILE).write_text(f"{key}\n", encoding="utf-8")
+    except OSError as exc:
+        hint = "the folder of a run has to be writable"
+        raise DataError(f"{folder / KEY_FILE} cannot be written: {exc.strerror}", hint) from exc
+    return key
