@@ -9,6 +9,7 @@ from aiohttp import web
 
 from review_ui.access.visit import Visit
 from review_ui.api.call import ApiError, Role
+from review_ui.app import ACCESS
 from review_ui.words import LANGUAGES, Language
 
 LANGUAGE_COOKIE = "language"
@@ -33,7 +34,10 @@ def read_language(request: web.Request) -> Language:
 
 
 def render(request: web.Request, template: str, words: Words, **values: Any) -> web.Response:
-    """A page. In its template `t(key, **values)` is a text in the reader's language; `visit`, `page` stand ready."""
+    """A page. In its template `t(key, **values)` is a text in the reader's language.
+
+    `visit`, `path` and `has_log_in` stand ready there.
+    """
     language = read_language(request)
     at = LANGUAGES.index(language)
 
@@ -42,7 +46,12 @@ def render(request: web.Request, template: str, words: Words, **values: Any) -> 
 
     visit: Visit | None = request["visit"]
     text = TEMPLATES.get_template(template).render(
-        t=translate, language=language, visit=visit, path=request.path, **values
+        t=translate,
+        language=language,
+        visit=visit,
+        path=request.path,
+        has_log_in=request.app[ACCESS].has_log_in,
+        **values,
     )
     response = web.Response(text=text, content_type="text/html")
     if request.query.get("language") in LANGUAGES:
@@ -66,6 +75,7 @@ async def read_form(request: web.Request, role: Role) -> Mapping[str, str]:
 FRAME: dict[str, tuple[str, str]] = {
     "app": ("페르소나 대화 검수", "Persona dialogue review"),
     "nav": ("메뉴", "Menu"),
+    "nav.sidebar": ("옆 칸", "Sidebar"),
     "nav.review": ("검수", "Review"),
     "nav.dashboard": ("현황", "Dashboard"),
     "nav.history": ("내 결정", "My decisions"),
