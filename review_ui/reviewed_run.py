@@ -3,14 +3,19 @@
 Everything here is synchronous and may be called from several threads.
 """
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 
+import sqlalchemy as sa
+
 from curation.reviewing.connect import Database, open_database
 from curation.reviewing.place import name_database
+from curation.reviews import REVIEWS_FILE, list_reviews
 from curation.settings import FILE_NAME, CurationSettings, load_settings
 from curation.source import Source, is_run, load_personas, open_run
+from datagen.console import err
 from review_ui.cards.card import Shelf
 from review_ui.cards.recheck import Recheck
 from review_ui.cards.texts import Texts
@@ -18,6 +23,7 @@ from review_ui.queue.decide import SECOND_SHARE, Desk
 from review_ui.queue.leases import LEASE_S
 from review_ui.queue.order import Limits
 from review_ui.queue.sync import fingerprint_curated, list_limits, sync_run
+from review_ui.queue.take_over import TakenOver, take_over
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +91,15 @@ class ReviewedRun:
         kept = self.folder / FILE_NAME
         settings = load_settings(kept if kept.is_file() else None)
         source = self._open_source()
-        self.number = self.database.write(lambda connection: sync_run(connection, self.folder, source, settings))
+        written, torn = list_reviews(self.folder / REVIEWS_FILE)
+
+        def take(connection: sa.Connection) -> TakenOver:
+            self.number = sync_run(connection, self.folder, source, settings)
+            return take_over(connection, self.desk, written, REVIEWS_FILE, time.time())
+
+        taken = self.database.write(take)
+        for told in (*([torn] if torn else ()), *taken.refused[:5]):
+            err.print(f"warning: {REVIEWS_FILE}: {told}", style="yellow", markup=False)
         self.texts.forget()
         return Snapshot(fingerprint, source, settings, list_limits(settings), Shelf.open(self.folder))
 

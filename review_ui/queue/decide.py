@@ -48,6 +48,8 @@ _COPIED = (
     "source",
 )
 Kind = Literal["accept", "flag", "edit", "later", "undo"]
+PAGE = "page"
+"""Where a decision was taken, if not elsewhere."""
 SECOND_SHARE = 0.1
 """Share of the audited dialogues that get a second, blind look."""
 
@@ -78,7 +80,7 @@ class Decision:
     is_rejected: bool = False
     undoes: str | None = None
     screen: str = "{}"
-    source: str = "page"
+    source: str = PAGE
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +180,7 @@ class Desk:
         if outcome.event == _TO_COME:
             outcome = replace(outcome, event=inserted[0])
         self._settle(connection, sample, decision, outcome, revision)
-        if decision.kind in ("accept", "flag", "edit"):
+        if decision.source == PAGE and decision.kind in ("accept", "flag", "edit"):
             self._count_pace(connection, decision, now)
         return Stored(inserted[0], True, revision, outcome.state, outcome.verdict)
 
