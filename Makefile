@@ -1,4 +1,5 @@
-# `make demo` and `make test` need Python 3.11 and nothing else; each makes .venv when it is not there.
+# `make demo` needs Python 3.11 and nothing else, `make test` Chromium and PostgreSQL too (.ci/system); each makes .venv
+# when it is not there.
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -8,7 +9,7 @@ RUN ?= runs/demo
 
 help:
 	@echo "make demo    build specs/exa-data.yaml: offline, or on a real endpoint when OPENAI_API_KEY or OPENAI_BASE_URL is set"
-	@echo "make test    run the tests"
+	@echo "make test    run the tests (as root on Debian it installs the browser and the database server that they start)"
 	@echo "make check   format check, lint, types, tests: what CI runs"
 	@echo "make format  format the code and mend what lint can mend"
 	@echo "make bench   print the table of figures (benchmarks/README.md)"
@@ -36,6 +37,7 @@ demo: .venv/base
 	@echo "open $(RUN)/curated/report.html"
 
 test: .venv/dev
+	@.ci/system
 	PYTHONWARNDEFAULTENCODING=1 $(BIN)/python -m pytest $(ARGS)
 
 check: .venv/dev

@@ -1,6 +1,7 @@
-"""What many tests need: a small spec of one's own, and servers on loopback that live in a thread."""
+"""What many tests need: a small spec of one's own, servers on loopback that live in a thread, and databases."""
 
 import asyncio
+import shutil
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -12,6 +13,7 @@ from aiohttp import web
 
 from datagen.simulator.faults import Faults
 from datagen.simulator.server import Simulator
+from tests.postgres_server import PostgresServer, run_postgres
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -130,3 +132,30 @@ def start_server() -> Iterator[Callable[[Handler], str]]:
             return stack.enter_context(serve_in_thread(app))
 
         yield start
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL server of the test session's own."""
+    with run_postgres() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """An empty database, once on each of the two that reviews can lie in."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'reviews.db'}"
+        return
+    server: PostgresServer = request.getfixturevalue("postgres")
+    with server.lend_database() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Path:
+    """Debian's browser, for playwright's `executable_path`."""
+    found = shutil.which("chromium")
+    if found is None:
+        pytest.fail("Chromium is not installed, and these tests run in a real browser: `apt-get install chromium`")
+    return Path(found)

@@ -72,11 +72,13 @@ def open_database(url: str) -> Database:
     try:
         parsed = sa.make_url(url)
         engine = _create_engine(parsed)
-    except (SQLAlchemyError, ModuleNotFoundError) as exc:
+    except (SQLAlchemyError, ModuleNotFoundError, ValueError) as exc:
+        # the ValueError of a port that is no number quotes what stands there, which may be the password
+        what = "its port is no number" if isinstance(exc, ValueError) else exc
         hint = (
             f"set {VARIABLE} to postgresql+psycopg://USER@HOST/NAME (pip install 'damhwa[postgres]') or sqlite:////PATH"
         )
-        raise UsageError(f"{_mask(url)} is no database that can be opened: {exc}", hint) from exc
+        raise UsageError(f"{_mask(url)} is no database that can be opened: {what}", hint) from exc
     database = Database(engine)
     try:
         with database.engine.connect().execution_options(is_writing=True) as connection, connection.begin():
@@ -126,5 +128,5 @@ def _mask(url: str) -> str:
     """The URL without its password."""
     try:
         return sa.make_url(url).render_as_string(hide_password=True)
-    except SQLAlchemyError:
+    except (SQLAlchemyError, ValueError):
         return url.partition("://")[0] + "://…"
