@@ -30,8 +30,33 @@ CODES: dict[str, tuple[str, str]] = {
     "human": ("검수", "review"),
 }
 
+REASONS: dict[str, tuple[str, str]] = {
+    "persona": ("페르소나", "persona"),
+    "fact": ("사실", "fact"),
+    "unsafe": ("안전", "unsafe"),
+    "speech-level": ("말투", "speech level"),
+    "duplicate": ("중복", "duplicate"),
+    "broken": ("깨짐", "broken"),
+    "edit-rejected": ("고친 글이 걸림", "edit rejected"),
+    "lot": ("묶음 다시 만들기", "lot regenerated"),
+    "other": ("그 밖", "other"),
+}
+"""Of flags. `lot`: an author had the whole lot made again; `edit-rejected`: filters dropped an edit."""
+
+WHYS: dict[str, tuple[str, str]] = {
+    "full-review": ("전수 검수", "full review"),
+    "disputed": ("의견이 갈린 것", "disputed"),
+    "waiting": ("판단을 기다리는 것", "held for people"),
+    "threshold": ("기준 가까이", "close to a limit"),
+    "representative": ("묶음 대표", "stands for a cluster"),
+    "rest": ("나머지", "the rest"),
+    "dropped": ("거르개가 뺀 것", "dropped by a filter"),
+}
+"""Why triage shows a dialogue, in a word or two: names of a filter."""
+
 WORDS: dict[str, tuple[str, str]] = {
     "why.audit": ("{topic} 표본 검수", "Audit sample of {topic}"),
+    "why.full-review": ("불합격한 묶음의 전수 검수", "Full review of a lot that failed"),
     "why.disputed": ("거르개와 모델 평가가 엇갈림", "Filters and judge disagree"),
     "why.waiting": ("사람의 판단을 기다리는 대화", "Held until a person decides"),
     "why.threshold": ("{code} {score}: 기준 {line} 가까이", "{code} {score}: close to the limit {line}"),
@@ -52,4 +77,18 @@ def say(key: str, language: Language, **values: object) -> str:
 
 def label_code(code: str, language: Language) -> str:
     """What people read for a finding's code; the code itself where we have no word."""
-    return CODES[code][LANGUAGES.index(language)] if code in CODES else code
+    return _label(CODES, code, language)
+
+
+def label_reason(reason: str, language: Language) -> str:
+    """What people read for the reason of a flag; the reason itself where we have no word."""
+    return _label(REASONS, reason, language)
+
+
+def label_why(why: str, language: Language) -> str:
+    """What people read for a reason why triage shows a dialogue; the reason itself where we have no word."""
+    return _label(WHYS, why, language)
+
+
+def _label(words: dict[str, tuple[str, str]], code: str, language: Language) -> str:
+    return words[code][LANGUAGES.index(language)] if code in words else code

@@ -1,7 +1,8 @@
 """All routes of `/api/v1`, in one table."""
 
-from review_ui.api import decisions, queue, runs
+from review_ui.api import dashboard, decisions, queue, runs
 from review_ui.api.call import Route
+from review_ui.api.dashboard_forms import DashboardAnswer, DashboardQuery
 from review_ui.api.forms import (
     CheckAnswer,
     CheckForm,
@@ -77,5 +78,14 @@ ROUTES: tuple[Route, ...] = (
         ClusterAnswer,
         ClusterForm,
         refusals=(404, 409),
+    ),
+    Route(
+        "GET",
+        "/runs/{run}/dashboard",
+        dashboard.show_dashboard,
+        "Figures of a run, and what triage can be filtered by",
+        DashboardAnswer,
+        query=DashboardQuery,
+        refusals=(404,),
     ),
 )
