@@ -51,6 +51,10 @@ MaxTriesOption = Annotated[
     int | None, typer.Option(help="Drafts for one situation before another is taken; 3 by default.")
 ]
 TimeoutOption = Annotated[float | None, typer.Option("--timeout", help="Seconds for one request; 120 by default.")]
+UserOption = Annotated[
+    list[str] | None,
+    typer.Option("--user", metavar="NAME=ID", help="A reviewer's user id in the other tool; may be repeated."),
+]
 SettingsOption = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="Curation settings; by default those beside the spec or of the run, else ours."),
@@ -196,7 +200,10 @@ def export(
         Path, typer.Option("--out", "-o", metavar="DIR", help="Folder to write; an earlier export is replaced.")
     ],
     format_: Annotated[
-        str, typer.Option("--format", help="messages, sharegpt, published or preferences.")
+        str,
+        typer.Option(
+            "--format", help="messages, sharegpt, published or preferences; to review: label-studio or argilla."
+        ),
     ] = "messages",
     system_prompt: Annotated[
         bool, typer.Option("--system-prompt", help="Put the persona's system prompt in front of each dialogue.")
@@ -204,9 +211,13 @@ def export(
     persona: Annotated[
         list[Path] | None, typer.Option(metavar="FILE", help="Persona file for data that is no run; may be repeated.")
     ] = None,
+    users: UserOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write the curated splits in the form that a trainer reads, as JSONL and Parquet."""
+    """Write the curated splits in the form that a trainer reads, or a file for another review tool."""
+    if format_ in ("label-studio", "argilla"):
+        _export_reviews(runs, out, format_, users, as_json)
+        return
     from curation.release.export import describe_export, open_export_source
     from curation.release.export import export as write
 
@@ -216,6 +227,52 @@ def export(
         _print_json(asdict(summary))
     else:
         print(describe_export(summary))
+
+
+def _export_reviews(runs: list[Path], out: Path, format_: str, users: list[str] | None, as_json: bool) -> None:
+    from curation.exchange.exchange import export_reviews
+    from datagen.errors import UsageError
+
+    if len(runs) != 1:
+        raise UsageError(f"{format_} takes one run, not {len(runs)}", "export them one after another")
+    written = export_reviews(runs[0], out, format_, _read_users(users))
+    if as_json:
+        _print_json(asdict(written))
+    else:
+        files = ", ".join(map(str, written.files))
+        print(f"{written.dialogues:,} dialogues with {written.reviews:,} verdicts: {files}")
+
+
+@app.command("import-reviews")
+def import_reviews(
+    run: RunArgument,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="What the tool exported.")],
+    format_: Annotated[str, typer.Option("--format", help="label-studio or argilla.")],
+    users: UserOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Take over the verdicts that people gave in Label Studio or Argilla; the same file again changes nothing."""
+    from datagen.console import err
+    from review_ui.taking_in import take_in
+
+    taken = take_in(run, file, format_, _read_users(users))
+    for told in taken.problems:
+        err.print(f"left out: {told}", style="yellow", markup=False)
+    if as_json:
+        _print_json(asdict(taken))
+    else:
+        print(f"{taken.stored:,} verdicts stored, {taken.known:,} known already, {len(taken.problems):,} left out")
+
+
+def _read_users(users: list[str] | None) -> dict[str, str]:
+    """`NAME=ID` options as reviewer → user id in the other tool."""
+    from datagen.errors import UsageError
+
+    pairs = [each.partition("=") for each in users or ()]
+    for name, sign, id_ in pairs:
+        if not (name and sign and id_):
+            raise UsageError(f"--user {name}{sign}{id_} is no NAME=ID", "give a reviewer's name and their id there")
+    return {name: id_ for name, _, id_ in pairs}
 
 
 @app.command()
