@@ -23,6 +23,8 @@ DUPLICATE = "duplicate"
 """The reason of a flag that drops its dialogue alone: what resembles it is what the reviewer kept."""
 EDIT_REJECTED = "edit-rejected"
 """The reason of a flag that stands for an edit which the filters dropped: nothing is wrong with what resembles it."""
+LOT = "lot"
+"""The reason of a verdict that an author gave a whole lot: nobody looked at the dialogue itself."""
 DROPS_ALONE = (DUPLICATE, EDIT_REJECTED)
 """Reasons of flags that ban nothing beside their dialogue, and that blame no answer of it."""
 AS_GENERATED = 1

@@ -47,6 +47,22 @@ LOTS = sa.Table(
 another, with an audit of its own. `verdict`: pass or fail, from the moment when the sequential test first crossed a
 bound; null: open. `disposition`: release, full-review or regenerate; null: nobody said yet."""
 
+DISPOSITIONS = sa.Table(
+    "dispositions",
+    METADATA,
+    sa.Column("run", sa.Integer, primary_key=True),
+    sa.Column("topic", sa.Text, primary_key=True),
+    sa.Column("round", sa.Integer, primary_key=True),
+    sa.Column("disposition", sa.Text, primary_key=True),
+    sa.Column("reviewer", sa.Text, nullable=False),
+    sa.Column("at", sa.Double, nullable=False),
+    sa.Column("good", sa.Integer, nullable=False),
+    sa.Column("defects", sa.Integer, nullable=False),
+    sa.Column("count", sa.Integer, nullable=False),
+)
+"""What authors decided about lots: a log like `events`, rows are added and never changed. `good`, `defects`: what the
+audit had found by then; `count`: dialogues that it concerned."""
+
 SAMPLES = sa.Table(
     "samples",
     METADATA,

@@ -3,12 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
-from review_ui.api.call import Call
+from review_ui.api.call import ApiError, Call, body_of
 from review_ui.api.dashboard_forms import (
     AgreementView,
     AuditView,
     DashboardAnswer,
     DashboardQuery,
+    DispositionAnswer,
+    DispositionForm,
     DispositionView,
     EstimateView,
     FacetsView,
@@ -18,6 +20,7 @@ from review_ui.api.dashboard_forms import (
     TopicView,
     TotalsView,
 )
+from review_ui.dashboard.disposal import Disposal, DisposalRefusedError, dispose
 from review_ui.dashboard.facets import Facets
 from review_ui.dashboard.figures import Audit, Counts, TopicFigures
 from review_ui.dashboard.reading import Dashboard, read_dashboard
@@ -33,6 +36,25 @@ async def show_dashboard(call: Call) -> DashboardAnswer:
     facets = await call.service.call(run.facets)
     dashboard = await call.service.read(run, lambda connection: read_dashboard(connection, run.number, now))
     return view_dashboard(dashboard, facets, call.query.language)
+
+
+async def dispose_of_lot(call: Call) -> DispositionAnswer:
+    """Decide what becomes of a topic's lot; the same again changes nothing."""
+    form: DispositionForm = body_of(call, DispositionForm)
+    run = call.run
+    disposal = Disposal(call.path["topic"], form.disposition, form.round, call.user.name, call.service.clock())
+    try:
+        disposed = await call.service.write(run, lambda connection: dispose(connection, run.number, disposal))
+    except DisposalRefusedError as exc:
+        raise explain_refused(exc) from exc
+    return DispositionAnswer(
+        disposition=form.disposition, round=form.round, count=disposed.count, is_new=disposed.is_new
+    )
+
+
+def explain_refused(exc: DisposalRefusedError) -> ApiError:
+    """The answer to a disposal that does not match."""
+    return ApiError(404 if exc.code == "unknown" else 409, exc.code, str(exc))
 
 
 def view_dashboard(dashboard: Dashboard, facets: Facets, language: Language) -> DashboardAnswer:

@@ -228,7 +228,7 @@ class Desk:
     def _count_pace(self, connection: sa.Connection, decision: Decision, now: float) -> None:
         day = datetime.fromtimestamp(now, UTC).date().isoformat()
         values = {"run": self.run, "reviewer": decision.reviewer, "day": day, "bucket": bucket_of(decision.looked_ms)}
-        _add(connection, PACES, [values | {"count": 1}])
+        add_counts(connection, PACES, [values | {"count": 1}])
 
 
 def read_entries(connection: sa.Connection, sample: int) -> list[Entry]:
@@ -262,10 +262,10 @@ def change_tallies(connection: sa.Connection, run: int, topic: str, before: Fact
     rows = [
         {"run": run, "topic": topic, "name": name, "count": count} for name, count in sorted(change.items()) if count
     ]
-    _add(connection, TALLIES, rows)
+    add_counts(connection, TALLIES, rows)
 
 
-def _add(connection: sa.Connection, table: sa.Table, rows: Iterable[dict[str, Any]]) -> None:
+def add_counts(connection: sa.Connection, table: sa.Table, rows: Iterable[dict[str, Any]]) -> None:
     """Add counts to what the rows with these keys count; new ones begin at it."""
     dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
     for row in rows:

@@ -5,6 +5,9 @@ audit   A random part of each topic, in random order. It alone says how good a t
 triage  The rest, where a person's look is worth most first: what judge and filters disagree about, what waits for
         people, what lies closest to a limit, what stands for a cluster; then anything; last what filters dropped
         surely. Everything is shown.
+
+Once an author has disposed of a lot, its undecided dialogues follow that: all into triage and first of all, or into
+none, where the lot was released.
 """
 
 from collections.abc import Sequence
@@ -21,7 +24,15 @@ AUDIT_MOST = 400
 AUDIT_SHARE = 0.5
 NEAR = 0.25
 """Distance to a limit, relative to it, from which on nothing is close any more."""
-_RANKS = {"disputed": 0.0, "waiting": 1.0, "threshold": 2.0, "representative": 3.0, "rest": 4.0, "dropped": 5.0}
+_RANKS = {
+    "full-review": -1.0,
+    "disputed": 0.0,
+    "waiting": 1.0,
+    "threshold": 2.0,
+    "representative": 3.0,
+    "rest": 4.0,
+    "dropped": 5.0,
+}
 
 Limits = dict[tuple[str, str], Limit]
 """Code and rule (as settings spell it) → its limit."""
@@ -51,6 +62,17 @@ def is_audited(turn: int, lot: int) -> bool:
     """Whether a dialogue of a topic with `lot` dialogues is in the audit's pool; `turn` is what it drew."""
     size = min(lot, max(AUDIT_LEAST, min(AUDIT_MOST, lot * AUDIT_SHARE)))
     return turn < SIZE * size / lot
+
+
+def place_by_disposition(disposition: str, status: str, place: Place, turn: int) -> tuple[str, Place]:
+    """Pool and place of an undecided dialogue of a lot that an author disposed of; `place`: what triage would give it.
+
+    In a released lot only what a build holds back for people is still shown to them: it is published by their word
+    alone.
+    """
+    if disposition == "full-review":
+        return "triage", Place(_RANKS["full-review"] + turn / SIZE, "full-review", place.score)
+    return "triage" if status == "waiting" else "none", place
 
 
 def place_in_triage(status: str, seen: Sequence[Seen], limits: Limits, is_keeper: bool, turn: int) -> Place:

@@ -23,7 +23,7 @@ from curation.reviewing.tables import CODES, LOTS, RUNS, SAMPLES, TALLIES
 from curation.settings import CurationSettings
 from curation.source import Source
 from datagen.errors import DataError
-from review_ui.queue.order import Limits, Seen, is_audited, place_in_triage
+from review_ui.queue.order import Limits, Seen, is_audited, place_by_disposition, place_in_triage
 
 LOT = ("accepted", "waiting")
 _CHUNK = 5_000
@@ -31,6 +31,14 @@ _TRIAGED = (*LOT, "dropped")
 _CHANGING = ("status", "cluster", "file", "row", "is_lot", "pool", "rank", "why", "score")
 Item = TypeVar("Item")
 _HINT = "run `damhwa curate` again: it makes curated/ anew"
+
+
+@dataclass(frozen=True, slots=True)
+class Lot:
+    """Of a topic: which round it is in, and what an author decided about that."""
+
+    round: int = 1
+    disposition: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +76,9 @@ def sync_run(connection: sa.Connection, folder: Path, source: Source, settings: 
         if found.imported == fingerprint:
             return int(run)
         connection.execute(sa.update(RUNS).where(RUNS.c.run == run).values(**values))
-    rounds = _write_lots(connection, run, folder, source)
+    lots = _write_lots(connection, run, folder, source)
     known = _read_known(connection, run)
-    _write_samples(connection, run, known, _list_samples(folder, settings, rounds))
+    _write_samples(connection, run, known, _list_samples(folder, settings, lots))
     _write_codes(connection, run, folder)
     count_anew(connection, run)
     return int(run)
@@ -83,24 +91,24 @@ def _read(path: Path, columns: list[str]) -> pa.Table:
         raise DataError(f"{path} cannot be read: {exc}", _HINT) from exc
 
 
-def _write_lots(connection: sa.Connection, run: int, folder: Path, source: Source) -> dict[str, int]:
-    """Topics with category and quota; returns which round each is in."""
+def _write_lots(connection: sa.Connection, run: int, folder: Path, source: Source) -> dict[str, Lot]:
+    """Topics with category and quota; returns where each stands."""
     decisions = _read(folder / "curated" / "decisions.parquet", ["topic", "category"])
     topics = {
         row["topic"]: row["category"] for row in decisions.group_by(["topic", "category"]).aggregate([]).to_pylist()
     }
     quotas: Mapping[str, tuple[str, int]] = source.quotas or {}
     topics |= {topic: category for topic, (category, _) in quotas.items()}
-    query = sa.select(LOTS.c.topic, LOTS.c.round).where(LOTS.c.run == run)
-    rounds: dict[str, int] = {row.topic: row.round for row in connection.execute(query)}
+    query = sa.select(LOTS.c.topic, LOTS.c.round, LOTS.c.disposition).where(LOTS.c.run == run)
+    lots = {row.topic: Lot(row.round, row.disposition) for row in connection.execute(query)}
     for topic, category in topics.items():
         quota = quotas[topic][1] if topic in quotas else None
-        if topic in rounds:
+        if topic in lots:
             change = sa.update(LOTS).where(LOTS.c.run == run, LOTS.c.topic == topic)
             connection.execute(change.values(category=category, quota=quota))
         else:
             connection.execute(sa.insert(LOTS).values(run=run, topic=topic, category=category, quota=quota))
-    return {topic: rounds.get(topic, 1) for topic in topics}
+    return {topic: lots.get(topic, Lot()) for topic in topics}
 
 
 def _read_known(connection: sa.Connection, run: int) -> dict[str, Known]:
@@ -109,7 +117,7 @@ def _read_known(connection: sa.Connection, run: int) -> dict[str, Known]:
     return {row[0]: Known(row[1], row[2], row[3], tuple(row[4:])) for row in rows}
 
 
-def _list_samples(folder: Path, settings: CurationSettings, rounds: Mapping[str, int]) -> Iterator[dict[str, Any]]:
+def _list_samples(folder: Path, settings: CurationSettings, lots: Mapping[str, Lot]) -> Iterator[dict[str, Any]]:
     """A row a dialogue that may be reviewed, as the database has it."""
     curated = folder / "curated"
     decisions = _read(curated / "decisions.parquet", ["id", "topic", "persona", "model", "status"])
@@ -118,11 +126,7 @@ def _list_samples(folder: Path, settings: CurationSettings, rounds: Mapping[str,
     cluster = {each["id"]: each["cluster"] for each in clusters}
     keepers = {each["keeper"] for each in clusters}
     places = locate_texts(folder)
-    lots = Counter(
-        topic
-        for topic, status in zip(decisions["topic"].to_pylist(), decisions["status"].to_pylist(), strict=True)
-        if status in LOT
-    )
+    sizes = _count_lots(decisions)
     for batch in decisions.to_batches(max_chunksize=_CHUNK):
         for row in batch.to_pylist():
             id_, status = row["id"], row["status"]
@@ -131,7 +135,10 @@ def _list_samples(folder: Path, settings: CurationSettings, rounds: Mapping[str,
             is_lot, turn = status in LOT, draw_turn(id_)
             triage = place_in_triage(status, seen.get(id_, ()), limits, id_ in keepers, turn)
             pool = "triage" if status in _TRIAGED else "none"
-            if is_lot and is_audited(turn, lots[row["topic"]]):
+            lot = lots[row["topic"]]
+            if is_lot and lot.disposition is not None:
+                pool, triage = place_by_disposition(lot.disposition, status, triage, turn)
+            elif is_lot and is_audited(turn, sizes[row["topic"]]):
                 pool = "audit"
             file, number = places[id_]
             yield {
@@ -140,12 +147,18 @@ def _list_samples(folder: Path, settings: CurationSettings, rounds: Mapping[str,
                 "file": file,
                 "row": number,
                 "is_lot": is_lot,
-                "round": rounds[row["topic"]],
+                "round": lot.round,
                 "pool": pool,
                 "rank": float(turn) if pool == "audit" else triage.rank,
                 "why": triage.why,
                 "score": triage.score,
             }
+
+
+def _count_lots(decisions: pa.Table) -> Counter[str]:
+    """Topic → how many of its dialogues would be published."""
+    rows = zip(decisions["topic"].to_pylist(), decisions["status"].to_pylist(), strict=True)
+    return Counter(topic for topic, status in rows if status in LOT)
 
 
 def list_limits(settings: CurationSettings) -> Limits:
