@@ -31,6 +31,13 @@ TALKS = {f"exa-{number:03d}": messages for number, messages in enumerate(compose
 BEFORE = TALKS["exa-007"]
 COPY = (*BEFORE[:-1], Message("assistant", BEFORE[-1].content + " 진짜야!"))
 
+WALK = (
+    Message("user", "주말에 등산 갈까?"),
+    Message("assistant", "*신나서* 좋아! 도시락은 내가 쌀게, 물만 챙겨 와."),
+    Message("user", "몇 시에 볼까?"),
+    Message("assistant", "*시계를 보며* 아침 일곱 시! 늦잠 자면 안 돼."),
+)
+
 
 @pytest.fixture
 def out(tmp_path: Path) -> Path:
@@ -141,8 +148,6 @@ def test_an_edit_mends_what_a_filter_dropped(out: Path) -> None:
     mended = (
         Message("user", "나 왔어"),
         Message("assistant", "*손을 흔들며* 어서 와! 오늘은 어떤 하루였어? 얼른 앉아 봐."),
-    )
-    mended += (
         Message("user", "버스를 놓쳐서 한참 걸었어"),
         Message("assistant", "*물을 건네며* 다리 아프겠다. 좀 쉬어."),
     )
@@ -182,15 +187,63 @@ def test_an_edited_text_keeps_out_its_near_copies(out: Path) -> None:
 
 def test_a_text_that_was_edited_away_resembles_nobody_any_more(out: Path) -> None:
     assert {"exa-007", "exa-copy"} <= set(read(out, "clusters"))
-    other = (
-        Message("user", "주말에 등산 갈까?"),
-        Message("assistant", "*신나서* 좋아! 도시락은 내가 쌀게, 물만 챙겨 와."),
-    )
-    other += (Message("user", "몇 시에 볼까?"), Message("assistant", "*시계를 보며* 아침 일곱 시! 늦잠 자면 안 돼."))
-    edit(out, "exa-copy", other)
+    edit(out, "exa-copy", WALK)
     recurate(out)
     assert not {"exa-007", "exa-copy"} & set(read(out, "clusters"))
     assert {"exa-007", "exa-copy"} <= set(read_texts(out))
+
+
+def vary(id_: str, *turns: int) -> tuple[Message, ...]:
+    """A dialogue with some of its turns said anew."""
+    said = (
+        "음, 그건 다음 주에 도서관에서 마저 정하자, 어때?",
+        "음, *창밖을 보며* 노을이 참 곱다. 저녁에는 찌개를 끓이자.",
+    )
+    messages = list(TALKS[id_])
+    for at in turns:
+        messages[at] = Message(messages[at].role, f"{said[at % 2]} {at}")
+    return tuple(messages)
+
+
+def add(out: Path, **talks: tuple[Message, ...]) -> None:
+    rows = [{"id": id_, "topic": "일상 대화", "messages": to_turns(each)} for id_, each in talks.items()]
+    text = "\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
+    (out.parent / "data" / "later.jsonl").write_text(text, encoding="utf-8")
+
+
+def test_dialogues_that_only_the_text_as_generated_joined_are_no_cluster(out: Path) -> None:
+    add(out, one=vary("exa-009", 1, 4), two=vary("exa-009", 2, 3))
+    recurate(out)
+    assert {"exa-009", "one", "two"} <= set(read(out, "clusters"))
+    edit(out, "exa-009", WALK)
+    recurate(out)
+    assert not {"exa-009", "one", "two"} & set(read(out, "clusters"))
+
+
+def test_a_cluster_is_named_by_a_dialogue_that_is_in_it(out: Path) -> None:
+    add(out, same=BEFORE)
+    edit(out, "exa-007", WALK)
+    recurate(out)
+    assert {id_: row["cluster"] for id_, row in read(out, "clusters").items()} == {
+        "exa-copy": "exa-copy",
+        "same": "exa-copy",
+    }
+
+
+def test_an_edit_of_punctuation_alone_is_no_duplicate_of_what_it_replaces(out: Path) -> None:
+    edit(out, "exa-003", change("exa-003", 0, TALKS["exa-003"][0].content + "!!"))
+    recurate(out)
+    assert "exa-003" not in read(out, "clusters")
+    assert read_texts(out)["exa-003"][0].endswith("!!")
+
+
+def test_an_edit_that_is_out_keeps_no_new_dialogue_out_of_a_split(out: Path) -> None:
+    ours, other = pick(out, "train"), pick(out, "test")
+    edit(out, ours, (*TALKS[other][:-1], Message("assistant", TALKS[other][-1].content + " 알았지?")))
+    add(out, new=vary(other, 3, 4, 5))
+    recurate(out)
+    decision = read(out, "decisions")["new"]
+    assert (decision["status"], decision["split"]) == ("accepted", "test")
 
 
 def test_a_flagged_duplicate_is_out_alone(out: Path) -> None:

@@ -105,9 +105,9 @@ def test_an_edit_is_a_whole_dialogue() -> None:
         _review(messages=(asked, answered))
 
 
-def _edit(content: str, **values: object) -> Review:
+def _edit(content: str, revision: int | None = None) -> Review:
     asked = {"role": "user", "content": "나 왔어"}
-    return _review(verdict="edit", messages=(asked, {"role": "assistant", "content": content}), **values)
+    return _review(verdict="edit", messages=(asked, {"role": "assistant", "content": content}), revision=revision)
 
 
 def test_a_verdict_on_an_edited_text_keeps_that_text() -> None:
