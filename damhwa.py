@@ -311,8 +311,10 @@ def publish(
 @app.command()
 def review(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN", help="Curated runs to review.")],
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")] = 8000,
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; another than loopback takes accounts: `damhwa reviewers add`.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="Port to listen on; 0 takes a free one.")] = 8000,
     reviewer: Annotated[
         str | None, typer.Option(help="Your name in the log, where nobody logs in; your login name by default.")
     ] = None,
@@ -323,13 +325,68 @@ def review(
     persona: Annotated[
         list[Path] | None, typer.Option(metavar="FILE", help="Persona file for data that is no run; may be repeated.")
     ] = None,
+    accounts: Annotated[bool, typer.Option("--accounts", help="Ask for a log-in on loopback too.")] = False,
+    trusted_proxy: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ADDRESS[,…]", help="Proxies whose X-Forwarded headers are believed; implies --accounts."),
+    ] = None,
+    user_header: Annotated[
+        str | None, typer.Option(help="Header in which those proxies name who is logged in: X-Remote-User.")
+    ] = None,
+    default_role: Annotated[
+        str | None, typer.Option(help="Role of users whom only the proxy knows; without it they are refused.")
+    ] = None,
 ) -> None:
     """Serve the review page: accept, flag and edit dialogues at reading speed; dashboards; the HTTP API."""
     from review_ui.reviewed_run import ReviewOptions
-    from review_ui.serve import ServeOptions, serve
+    from review_ui.serve import LogInOptions, ServeOptions, serve
 
     how = ReviewOptions(second_share, lease, tuple(persona or ()))
-    serve(runs, ServeOptions(host, port, reviewer, how))
+    log_in = LogInOptions(accounts, tuple(trusted_proxy or ()), user_header, default_role)
+    serve(runs, ServeOptions(host, port, reviewer, how, log_in))
+
+
+reviewers = typer.Typer(help="Who may log in to the review page where it asks: add, list, new token, disable.")
+app.add_typer(reviewers, name="reviewers", no_args_is_help=True)
+NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The reviewer's name: 1 to 64 visible characters.")]
+
+
+@reviewers.command("add")
+def add_reviewer(
+    name: NameArgument,
+    role: Annotated[str, typer.Option(help="reviewer, author (also edits specs and builds) or admin.")] = "reviewer",
+) -> None:
+    """Add a reviewer, and print the token to log in with. It is shown this once; only its hash is stored."""
+    from review_ui.access.command_line import add
+
+    print(add(name, role))
+
+
+@reviewers.command("list")
+def list_reviewers(as_json: JsonOption = False) -> None:
+    """Show who may log in, and who no longer."""
+    from review_ui.access.command_line import describe, draw
+
+    if as_json:
+        _print_json({"reviewers": describe()})
+    else:
+        _draw(draw())
+
+
+@reviewers.command("token")
+def renew_token(name: NameArgument) -> None:
+    """Print a new token; the old one and its sessions end at once. Brings a disabled reviewer back."""
+    from review_ui.access.command_line import renew
+
+    print(renew(name))
+
+
+@reviewers.command("disable")
+def disable_reviewer(name: NameArgument) -> None:
+    """Log a reviewer out at once and for good. What they decided stays."""
+    from review_ui.access.command_line import disable
+
+    disable(name)
 
 
 @app.command()

@@ -17,6 +17,7 @@ _REASONS = {
     401: "Nobody is logged in",
     403: "Host, origin, token or role do not allow it",
     404: "There is nothing of that name",
+    408: "The body did not arrive in time",
     409: "It does not match what there is now",
     413: "The body is too large",
     415: "The body is not JSON",
@@ -25,7 +26,7 @@ _REASONS = {
     503: "The database or a file is away",
 }
 _ALWAYS = (400, 401, 403, 503)
-_OF_A_BODY = (413, 422)
+_OF_A_BODY = (408, 413, 415, 422)
 
 
 @cache
@@ -72,7 +73,7 @@ def _describe(route: Route, names: Names) -> dict[str, Any]:
     if route.body is not None:
         schema = names[route.body, "validation"]
         operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
-    statuses = {*_ALWAYS, *route.refusals, *(_OF_A_BODY if route.body or route.query else ())}
+    statuses = {*_ALWAYS, *route.refusals, *(_OF_A_BODY if route.body else (422,) if route.query else ())}
     for status in sorted(statuses):
         operation["responses"][str(status)] = _answer(_REASONS[status], names[Problem, "serialization"])
     return operation

@@ -3,21 +3,33 @@
 import asyncio
 import getpass
 import signal
+import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from aiohttp import web
-
 from datagen.console import err
-from datagen.errors import UsageError
-from review_ui.access.loopback import LoopbackAccess
+from datagen.errors import DataError, UsageError
+from review_ui.access.accounts import Accounts, check_name, check_role
+from review_ui.access.log_in import AccountAccess, Trust
+from review_ui.access.loopback import LoopbackAccess, is_loopback
+from review_ui.access.proxy import Proxies, read_networks
+from review_ui.access.visit import Access
 from review_ui.app import build_app
+from review_ui.http import listen
 from review_ui.reviewed_run import ReviewedRun, ReviewOptions
 from review_ui.service import Service
 
-DRAIN_S = 10.0
-"""Seconds that requests under way have to finish once the service is told to stop."""
+
+@dataclass(frozen=True, slots=True)
+class LogInOptions:
+    """Who may come in. `has_accounts`: log-in on loopback too; `proxies`: addresses or networks that are believed."""
+
+    has_accounts: bool = False
+    proxies: tuple[str, ...] = ()
+    user_header: str | None = None
+    default_role: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,50 +40,85 @@ class ServeOptions:
     port: int = 8000
     reviewer: str | None = None
     review: ReviewOptions = field(default_factory=ReviewOptions)
+    log_in: LogInOptions = field(default_factory=LogInOptions)
 
 
 def serve(folders: Sequence[Path], options: ServeOptions) -> None:
     """Serve until SIGINT or SIGTERM; then what is under way is finished.
 
-    Raises UsageError, SpecError, DataError where a run cannot be reviewed or the address cannot be had.
+    Raises UsageError, SpecError, DataError where a run cannot be reviewed, nobody could log in, or the address cannot
+    be had.
     """
-    runs: dict[str, ReviewedRun] = {}
     try:
+        _serve(folders, options)
+    except OSError as exc:
+        where = f"{exc.filename}: " if exc.filename is not None else ""
+        raise DataError(
+            f"{where}{exc.strerror or exc}", "see that it can be read and written, and start again"
+        ) from exc
+    except UnicodeError as exc:
+        raise DataError(f"a name or a file is not UTF-8: {exc}", "rename it, or save it as UTF-8") from exc
+
+
+def _serve(folders: Sequence[Path], options: ServeOptions) -> None:
+    with ExitStack() as stack:
+        access, accounts = open_access(options)
+        stack.callback(access.close)
+        runs: dict[str, ReviewedRun] = {}
         for folder in folders:
             run = ReviewedRun.open(folder, options.review)
+            stack.callback(run.close)
             if run.name in runs:
-                run.close()
                 raise UsageError(f"two runs are called {run.name}", "rename the folder of one")
             runs[run.name] = run
-    except BaseException:
-        for run in runs.values():
-            run.close()
-        raise
-    service = Service(runs)
-    access = LoopbackAccess(options.reviewer or getpass.getuser())
-    asyncio.run(_run(build_app(service, access), options))
+        app = build_app(Service(runs, accounts=accounts), access)
+        stack.pop_all()  # the app closes them from here on
+    asyncio.run(listen(app, (options.host, options.port), _announce))
 
 
-async def _run(app: web.Application, options: ServeOptions) -> None:
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=DRAIN_S, handle_signals=False)
-    await runner.setup()
+def open_access(options: ServeOptions) -> tuple[Access, Accounts | None]:
+    """Without a log-in on loopback, with accounts elsewhere and where it is asked for. Raises UsageError, DataError."""
+    how = options.log_in
+    if not (how.proxies or how.has_accounts) and is_loopback(options.host):
+        if how.user_header or how.default_role:
+            raise UsageError("--user-header and --default-role are a proxy's", "give its address with --trusted-proxy")
+        return LoopbackAccess(check_name(options.reviewer or _name_user())), None
+    trust = _read_trust(how)
+    accounts = Accounts.open(time.time)
     try:
-        try:
-            await web.TCPSite(runner, options.host, options.port).start()
-        except OSError as exc:
-            raise UsageError(
-                f"{options.host}:{options.port} cannot be listened on: {exc.strerror}", "give another with --port"
-            ) from exc
-        host, port = runner.addresses[0][:2]
-        err.print(f"reviewing at http://{host}:{port} (Ctrl-C ends it)", markup=False)
-        await _wait_for_signal()
-    finally:
-        await runner.cleanup()
+        if trust.default_role is None and not any(each.is_active for each in accounts.list()):
+            told = f"nobody could log in at {options.host}: there is no active reviewer's account"
+            raise UsageError(told, "add one: `damhwa reviewers add NAME --role admin`")
+        return AccountAccess(accounts, trust, time.time), accounts
+    except BaseException:
+        accounts.close()
+        raise
 
 
-async def _wait_for_signal() -> None:
+def _read_trust(how: LogInOptions) -> Trust:
+    if how.user_header is not None and not how.proxies:
+        raise UsageError("--user-header is a proxy's word", "say whose with --trusted-proxy ADDRESS")
+    if how.default_role is not None and how.user_header is None:
+        raise UsageError("--default-role is for users whom a proxy names", "say how with --user-header NAME")
+    header = how.user_header
+    if header is not None and not (header.isascii() and header.replace("-", "").isalnum()):
+        raise UsageError(f"{header!r} is no name of a header", "for example X-Remote-User")
+    role = None if how.default_role is None else check_role(how.default_role)
+    return Trust(Proxies(read_networks(how.proxies), header), role)
+
+
+def _name_user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # a container's user without a name
+        return "reviewer"
+
+
+async def _announce(url: str) -> None:
+    """Say where, and wait for the signal that ends it."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
+    err.print(f"reviewing at {url} (Ctrl-C ends it)", markup=False)
     await stop.wait()

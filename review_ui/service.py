@@ -8,11 +8,14 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import sqlalchemy as sa
 
 from review_ui.reviewed_run import ReviewedRun
+
+if TYPE_CHECKING:
+    from review_ui.access.accounts import Accounts
 
 Result = TypeVar("Result")
 READERS = 4
@@ -21,11 +24,17 @@ WRITERS = 8
 
 
 class Service:
-    """What all handlers share. `clock` gives seconds since 1970."""
+    """What all handlers share. `clock` gives seconds since 1970; `accounts`: None where nobody logs in."""
 
-    def __init__(self, runs: Mapping[str, ReviewedRun], clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        runs: Mapping[str, ReviewedRun],
+        clock: Callable[[], float] = time.time,
+        accounts: "Accounts | None" = None,
+    ) -> None:
         self.runs = runs
         self.clock = clock
+        self.accounts = accounts
         is_sqlite = all(run.database.is_sqlite for run in runs.values())
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="read")
         self._writers = ThreadPoolExecutor(1 if is_sqlite else WRITERS, thread_name_prefix="write")

@@ -22,7 +22,7 @@ MAX_TURN = 20_000
 
 
 class Form(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Problem(Form):

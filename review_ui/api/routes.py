@@ -1,8 +1,15 @@
 """All routes of `/api/v1`, in one table."""
 
-from review_ui.api import dashboard, decisions, queue, runs
+from review_ui.api import accounts, dashboard, decisions, queue, runs
+from review_ui.api.account_forms import (
+    AccountForm,
+    AccountsAnswer,
+    AccountView,
+    NameForm,
+    TokenAnswer,
+)
 from review_ui.api.call import Route
-from review_ui.api.dashboard_forms import DashboardAnswer, DashboardQuery
+from review_ui.api.dashboard_forms import DashboardAnswer, DashboardQuery, DispositionAnswer, DispositionForm
 from review_ui.api.forms import (
     CheckAnswer,
     CheckForm,
@@ -87,5 +94,48 @@ ROUTES: tuple[Route, ...] = (
         DashboardAnswer,
         query=DashboardQuery,
         refusals=(404,),
+    ),
+    Route(
+        "POST",
+        "/runs/{run}/topics/{topic}/disposition",
+        dashboard.dispose_of_lot,
+        "Decide what becomes of a topic's lot",
+        DispositionAnswer,
+        DispositionForm,
+        role="author",
+        refusals=(404, 409),
+    ),
+    Route(
+        "GET", "/reviewers", accounts.list_reviewers, "Who may log in", AccountsAnswer, role="admin", refusals=(409,)
+    ),
+    Route(
+        "POST",
+        "/reviewers",
+        accounts.add_reviewer,
+        "Add a reviewer; the answer alone has the token",
+        TokenAnswer,
+        AccountForm,
+        role="admin",
+        refusals=(409,),
+    ),
+    Route(
+        "POST",
+        "/reviewers/tokens",
+        accounts.renew_token,
+        "Give a reviewer a new token; the old one and its sessions end",
+        TokenAnswer,
+        NameForm,
+        role="admin",
+        refusals=(404, 409),
+    ),
+    Route(
+        "POST",
+        "/reviewers/disabled",
+        accounts.disable_reviewer,
+        "Log a reviewer out for good",
+        AccountView,
+        NameForm,
+        role="admin",
+        refusals=(404, 409),
     ),
 )

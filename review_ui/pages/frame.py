@@ -1,5 +1,6 @@
 """What all pages share: the templates, the reader's language, and forms that carry the token."""
 
+import hmac
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -7,9 +8,9 @@ from typing import Any
 import jinja2
 from aiohttp import web
 
-from review_ui.access.visit import Visit
+from review_ui.access.body import read_fields
+from review_ui.access.visit import VISIT, Visit
 from review_ui.api.call import ApiError, Role
-from review_ui.app import ACCESS
 from review_ui.words import LANGUAGES, Language
 
 LANGUAGE_COOKIE = "language"
@@ -36,7 +37,7 @@ def read_language(request: web.Request) -> Language:
 def render(request: web.Request, template: str, words: Words, **values: Any) -> web.Response:
     """A page. In its template `t(key, **values)` is a text in the reader's language.
 
-    `visit`, `path` and `has_log_in` stand ready there.
+    `visit` and `path` stand ready there.
     """
     language = read_language(request)
     at = LANGUAGES.index(language)
@@ -44,13 +45,12 @@ def render(request: web.Request, template: str, words: Words, **values: Any) -> 
     def translate(key: str, **into: object) -> str:
         return (words[key] if key in words else FRAME[key])[at].format(**into)
 
-    visit: Visit | None = request["visit"]
+    visit: Visit | None = request[VISIT]
     text = TEMPLATES.get_template(template).render(
         t=translate,
         language=language,
         visit=visit,
         path=request.path,
-        has_log_in=request.app[ACCESS].has_log_in,
         **values,
     )
     response = web.Response(text=text, content_type="text/html")
@@ -59,17 +59,23 @@ def render(request: web.Request, template: str, words: Words, **values: Any) -> 
     return response
 
 
-async def read_form(request: web.Request, role: Role) -> Mapping[str, str]:
-    """The fields of a form that one of our pages posted. Raises ApiError as the API does: log-in, token, role."""
-    visit: Visit | None = request["visit"]
+def read_visit(request: web.Request, role: Role = "reviewer") -> Visit:
+    """Whose request it is. Raises ApiError where nobody is known or the role does not suffice."""
+    visit: Visit | None = request[VISIT]
     if visit is None:
         raise ApiError(401, "log-in", "log in first")
-    fields = await request.post()
-    if fields.get("csrf") != visit.csrf:
-        raise ApiError(403, "csrf", "the form carries no valid token", "load the page again")
     if not visit.user.may(role):
         raise ApiError(403, "role", f"this takes the role {role}, {visit.user.name} has {visit.user.role}")
-    return {name: value for name, value in fields.items() if isinstance(value, str)}
+    return visit
+
+
+async def read_form(request: web.Request, role: Role) -> Mapping[str, str]:
+    """The fields of a form that one of our pages posted. Raises ApiError as the API does: log-in, role, token."""
+    visit = read_visit(request, role)
+    fields = await read_fields(request)
+    if not hmac.compare_digest(fields.get("csrf", "").encode("utf-8", "surrogateescape"), visit.csrf.encode()):
+        raise ApiError(403, "csrf", "the form carries no valid token", "load the page again")
+    return fields
 
 
 FRAME: dict[str, tuple[str, str]] = {

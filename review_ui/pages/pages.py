@@ -4,8 +4,15 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from review_ui.pages import review
+from review_ui.pages import log_in, review, reviewers
 
 Page = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-PAGES: tuple[tuple[str, str, Page], ...] = (("GET", "/", review.show),)
+PAGES: tuple[tuple[str, str, Page], ...] = (
+    ("GET", "/", review.show),
+    ("GET", log_in.PATH, log_in.show),
+    ("POST", log_in.PATH, log_in.log_in),
+    ("POST", "/log-out", log_in.log_out),
+    ("GET", reviewers.PATH, reviewers.show),
+    ("POST", reviewers.PATH, reviewers.change),
+)

@@ -1,0 +1,33 @@
+"""What a person reads in place of a page that cannot be shown."""
+
+from aiohttp import web
+
+from review_ui.api.call import ApiError
+from review_ui.pages.frame import read_language, render
+
+WORDS: dict[str, tuple[str, str]] = {
+    "title": ("열 수 없는 페이지", "This page cannot be shown"),
+    "403": ("이 페이지를 볼 권한이 없습니다.", "You may not see this page."),
+    "404": ("없는 페이지입니다.", "There is no such page."),
+    "429": ("잠시 뒤에 다시 시도해 주세요.", "Wait a moment and try again."),
+    "503": ("지금은 자료를 읽을 수 없습니다.", "The data cannot be read at the moment."),
+    "other": ("요청을 처리하지 못했습니다.", "The request could not be answered."),
+    "details": ("자세한 내용", "Details"),
+    "back": ("검수로 돌아가기", "Back to reviewing"),
+}
+
+
+def show_problem(request: web.Request, problem: ApiError) -> web.Response:
+    """The page for an answer that is no success."""
+    key = str(problem.status) if str(problem.status) in WORDS else "other"
+    message = problem.message.encode("utf-8", "backslashreplace").decode()
+    response = render(
+        request,
+        "problem.html.j2",
+        WORDS,
+        summary=WORDS[key][read_language(request) != "ko"],
+        problem=problem,
+        message=message,
+    )
+    response.set_status(problem.status)
+    return response
