@@ -9,7 +9,8 @@ from typing import Any
 from curation.exchange.answers import Shown
 from curation.exchange.transcript import render_text
 from curation.lookup import load_texts, read_table
-from curation.reviews import AS_GENERATED, REVIEWS_FILE, Review, Reviews, read_reviews
+from curation.reviewing.read import read_all_reviews
+from curation.reviews import AS_GENERATED, Review, Reviews
 from curation.schemas import DECISIONS, FINDINGS
 from datagen.errors import UsageError
 from datagen.record import Dialogue
@@ -54,7 +55,7 @@ def read_cards(folder: Path) -> Iterator[Card]:
     curated = folder / "curated"
     if not (curated / "decisions.parquet").is_file():
         raise UsageError(f"{folder} is not curated: there is no curated/ in it", f"run `damhwa curate {folder}` first")
-    reviews = read_reviews(folder / REVIEWS_FILE)
+    reviews = read_all_reviews(folder)
     decisions = [
         row
         for row in read_table(curated / "decisions.parquet", DECISIONS.names).to_pylist()
