@@ -113,9 +113,10 @@ def _begin_sqlite(connection: sa.Connection) -> None:
 
 
 def _is_conflict(exc: DBAPIError) -> bool:
-    """A serialization failure or a deadlock, by PostgreSQL's codes; a connection that the server closed."""
+    """By PostgreSQL's codes a serialization failure, a deadlock, or a row that somebody else stored meanwhile (of a
+    decision that is sent twice at once: the next try finds it); a connection that the server closed."""
     state = getattr(exc.orig, "sqlstate", None)
-    return state in ("40001", "40P01") or (isinstance(exc, OperationalError) and exc.connection_invalidated)
+    return state in ("40001", "40P01", "23505") or (isinstance(exc, OperationalError) and exc.connection_invalidated)
 
 
 def _explain(engine: sa.Engine, exc: Exception) -> DataError:

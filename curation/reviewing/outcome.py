@@ -27,13 +27,15 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """`event`: the one whose verdict counts. `pair`: the first two reviewers' verdicts, `accept|flag`."""
+    """`event`: the one whose verdict counts. `pair`: the first two reviewers' verdicts, `accept|flag`. `later`: 1 where
+    somebody put it off."""
 
     state: State
     verdict: Verdict | None = None
     reason: str | None = None
     event: int | None = None
     pair: str | None = None
+    later: int = 0
 
 
 def list_standing(entries: Iterable[Entry]) -> list[Entry]:
@@ -41,20 +43,26 @@ def list_standing(entries: Iterable[Entry]) -> list[Entry]:
 
     Somebody's later decision takes the place of the earlier one; an undo takes back what it names.
     """
-    entries = sorted(entries, key=lambda each: each.event)
-    undone = {each.undoes for each in entries if each.kind == "undo"}
     standing: dict[str, Entry] = {}
-    for each in entries:
-        if each.kind in _STRICTNESS and each.event not in undone:
+    for each in sorted(_list_not_undone(entries), key=lambda each: each.event):
+        if each.kind in _STRICTNESS:
             standing[each.reviewer] = each
     return list(standing.values())
 
 
+def _list_not_undone(entries: Iterable[Entry]) -> list[Entry]:
+    entries = list(entries)
+    undone = {each.undoes for each in entries if each.kind == "undo"}
+    return [each for each in entries if each.event not in undone]
+
+
 def decide_outcome(entries: Iterable[Entry], is_second_due: bool) -> Outcome:
     """What follows from a dialogue's events. `is_second_due`: whether a second look at it is wanted."""
+    entries = list(entries)
     standing = list_standing(entries)
+    later = int(any(each.kind == "later" for each in _list_not_undone(entries)))
     if not standing:
-        return Outcome("open")
+        return Outcome("open", later=later)
     pair = f"{standing[0].kind}|{standing[1].kind}" if len(standing) > 1 else None
     counting = _pick(standing)
     state: State = "done"
@@ -62,7 +70,7 @@ def decide_outcome(entries: Iterable[Entry], is_second_due: bool) -> Outcome:
         state = "second"
     elif len(standing) == 2 and standing[0].kind != standing[1].kind:
         state = "third"
-    return Outcome(state, _verdict(counting), counting.reason, counting.event, pair)
+    return Outcome(state, _verdict(counting), counting.reason, counting.event, pair, later)
 
 
 def _pick(standing: Sequence[Entry]) -> Entry:

@@ -94,6 +94,7 @@ def _list_queues(asked: Asked) -> Iterator[list[Condition]]:
         yield [*_in_queue(asked, "audit", "open"), *_outside(asked.judged)]
         return
     wanted = list(_list_wanted(asked))
+    yield [*_in_queue(asked, "triage", "third"), not_seen_by(asked.who.reviewer), *wanted]
     yield [*_in_queue(asked, "triage", "open"), *wanted]
     if asked.judged:
         yield [*_in_queue(asked, "audit", "open"), SAMPLES.c.topic.in_(asked.judged), *wanted]

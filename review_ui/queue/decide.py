@@ -153,7 +153,12 @@ class Desk:
         return (sample.revision,)
 
     def _check_mode(self, connection: sa.Connection, sample: Any, decision: Decision) -> None:
-        """The two modes never mix; triage gets what the audit left once the lot has its verdict."""
+        """The two modes never mix; triage gets what the audit left once the lot has its verdict.
+
+        What one decided oneself can be undone wherever the dialogue is by now.
+        """
+        if decision.kind == "undo":
+            return
         if decision.mode == "audit" and sample.pool != "audit":
             raise RefusedError("mode", f"{sample.id} is not in the audit: decide about it in triage")
         is_audits = decision.mode == "triage" and sample.pool == "audit"
@@ -170,7 +175,7 @@ class Desk:
             decision.messages is not None,
         )
         entries = [*read_entries(connection, sample.sample), entry]
-        outcome = decide_outcome(entries, self._is_second_due(sample))
+        outcome = decide_outcome(entries, self._is_second_due(sample, _find_pool(sample, decision)))
         revision = sample.revision + (kept is None and _find_edit(sample) != _find_edit(outcome))
         values = {name: getattr(decision, name) for name in _COPIED}
         values |= {"run": self.run, "sample": sample.sample, "undoes": entry.undoes, "at": now}
@@ -209,10 +214,9 @@ class Desk:
     ) -> None:
         """Write what follows into the sample, and change what counts it."""
         values: dict[str, Any] = {
-            name: getattr(outcome, name) for name in ("state", "verdict", "reason", "pair", "event")
+            name: getattr(outcome, name) for name in ("state", "verdict", "reason", "pair", "event", "later")
         }
-        values |= {"revision": revision, "later": 1 if decision.kind == "later" else sample.later}
-        values["pool"] = "triage" if decision.mode == "triage" and sample.pool == "audit" else sample.pool
+        values |= {"revision": revision, "pool": _find_pool(sample, decision)}
         if sample.holder == decision.reviewer:
             values |= {"holder": None, "held_until": 0.0}
         connection.execute(sa.update(SAMPLES).where(SAMPLES.c.sample == sample.sample).values(**values))
@@ -222,8 +226,8 @@ class Desk:
         if sample.pool == "audit":
             keep_verdict(connection, self.run, sample.topic, decision.kind == "undo")
 
-    def _is_second_due(self, sample: Any) -> bool:
-        return bool(sample.pool == "audit" and is_second_due(sample.id, self.share))
+    def _is_second_due(self, sample: Any, pool: str) -> bool:
+        return pool == "audit" and is_second_due(sample.id, self.share)
 
     def _count_pace(self, connection: sa.Connection, decision: Decision, now: float) -> None:
         day = datetime.fromtimestamp(now, UTC).date().isoformat()
@@ -240,6 +244,12 @@ def read_entries(connection: sa.Connection, sample: int) -> list[Entry]:
 
 def _name_reason(decision: Decision) -> str | None:
     return EDIT_REJECTED if decision.is_rejected else decision.reason
+
+
+def _find_pool(sample: Any, decision: Decision) -> str:
+    """The pool that a dialogue is in after the decision: what triage takes from the audit stays in triage."""
+    is_taken = sample.pool == "audit" and decision.mode == "triage" and decision.kind != "undo"
+    return "triage" if is_taken else str(sample.pool)
 
 
 def _find_edit(decided: Any) -> int | None:

@@ -78,7 +78,7 @@ def test_a_reviewer_stands_with_one_decision_and_never_with_an_undone_one(entrie
 def test_the_verdict_that_counts_is_one_that_stands(entries: list[Entry], is_second_due: bool) -> None:
     standing, outcome = list_standing(entries), decide_outcome(entries, is_second_due)
     if not standing:
-        assert outcome == Outcome("open")
+        assert outcome == Outcome("open", later=outcome.later)
         return
     kinds = [each.kind for each in standing]
     chosen = next(each for each in standing if each.event == outcome.event)
@@ -91,7 +91,10 @@ def test_the_verdict_that_counts_is_one_that_stands(entries: list[Entry], is_sec
     ("told", "is_second_due", "expected"),
     [
         ([], True, Outcome("open")),
-        (["1 later"], True, Outcome("open")),
+        (["1 later"], True, Outcome("open", later=1)),
+        (["1 later", "1 undo 1"], True, Outcome("open")),
+        (["1 later", "2 later", "1 undo 1"], True, Outcome("open", later=1)),
+        (["1 later", "2 accept"], False, Outcome("done", "accept", None, 2, later=1)),
         (["1 accept"], False, Outcome("done", "accept", None, 1)),
         (["1 accept"], True, Outcome("second", "accept", None, 1)),
         (["1 accept", "2 accept"], True, Outcome("done", "accept", None, 2, "accept|accept")),

@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
+import pytest
 import sqlalchemy as sa
 
 from curation.reviewing.connect import Database, open_database
 from curation.reviewing.outcome import Facts, list_tallies
 from curation.reviewing.tables import EVENTS, LOTS, RUNS, SAMPLES, TALLIES
 from review_ui.queue.claim import Asked, Wanted, claim
-from review_ui.queue.decide import Decision, Desk, Stored, encode_messages
+from review_ui.queue.decide import Decision, Desk, RefusedError, Stored, encode_messages
 from review_ui.queue.judged import list_judged
 from review_ui.queue.leases import Who
 from review_ui.queue.sync import count_anew
@@ -153,3 +154,12 @@ def forbid_change(room: Room) -> None:
     trigger = "CREATE TRIGGER no_change BEFORE UPDATE OR DELETE ON events FOR EACH ROW EXECUTE FUNCTION refuse()"
     for statement in (function, trigger):
         room.database.write(lambda connection, text=statement: connection.exec_driver_sql(text))  # type: ignore[misc]
+
+
+def refuse(room: Room, reviewer: str, id_: str, kind: str = "accept", **values: object) -> str:
+    """The code with which a decision is refused; nothing changes by it."""
+    before = room.list_events(), room.count_tallies()
+    with pytest.raises(RefusedError) as caught:
+        room.decide(reviewer, id_, kind, **values)
+    assert (room.list_events(), room.count_tallies()) == before
+    return caught.value.code

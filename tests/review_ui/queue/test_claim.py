@@ -3,6 +3,7 @@
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -133,6 +134,14 @@ def test_disagreement_goes_to_a_third_before_all_else(blind_room: Room) -> None:
     assert blind_room.claim("검수자 3", size=3) == [IDS[2], IDS[1], IDS[0]]
 
 
+def test_disagreement_in_triage_goes_to_a_third_as_well(room: Room) -> None:
+    room.fill(IDS[:2], "triage")
+    room.decide("검수자 1", IDS[1], mode="triage")
+    room.decide("검수자 2", IDS[1], "flag", mode="triage")
+    assert room.claim("검수자 1", "triage", size=2) == IDS[:1]
+    assert room.claim("검수자 3", "triage", size=2) == [IDS[1]]
+
+
 def test_the_two_modes_have_queues_of_their_own(room: Room) -> None:
     room.fill(IDS[:2])
     room.fill(IDS[2:4], "triage", is_lot=False)
@@ -167,7 +176,7 @@ def test_filters_of_triage_narrow_the_queue_and_can_be_combined(room: Room) -> N
     insert = sa.insert(CODES).values(run=1, code="speech-level", sample=number)
     room.database.write(lambda connection: connection.execute(insert))
 
-    def see(**wishes: object) -> list[str]:
+    def see(**wishes: Any) -> list[str]:
         room.database.write(lambda connection: leave(connection, 1, "검수자 1"))
         return sorted(room.claim("검수자 1", "triage", size=10, **wishes))
 
