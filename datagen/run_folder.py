@@ -9,6 +9,7 @@ import fcntl
 import hashlib
 import os
 import secrets
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import StringIO
@@ -24,6 +25,9 @@ from datagen.spec import LoadedSpec
 _ASKED_OF_PROVIDER = ("model", "temperature", "max_completion_tokens")
 """What of the provider block decides the dialogues; concurrency, limits and addresses may change between calls."""
 
+TRIES_TO_LOCK = 5
+"""20 ms apart: `find_holder` holds the lock for microseconds, and is no reason to refuse."""
+
 
 @contextmanager
 def lock_run(folder: Path) -> Iterator[None]:
@@ -37,17 +41,50 @@ def lock_run(folder: Path) -> Iterator[None]:
     except OSError as exc:
         raise UsageError(f"{folder} cannot be used as a run folder: {exc.strerror}", "give another with -o") from exc
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = os.pread(descriptor, 32, 0).decode(errors="replace").strip() or "unknown"
-            hint = f"watch it with `damhwa status {folder}`, or give another run folder with -o"
-            raise UsageError(f"{folder} is in use by another process (pid {holder})", hint) from None
+        if not _lock(descriptor):
+            raise explain_holder(folder, _read_holder(descriptor))
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, str(os.getpid()).encode(), 0)
         yield
     finally:
         os.close(descriptor)
+
+
+def find_holder(folder: Path) -> int | None:
+    """The process that holds the run, without taking it: its pid, 0 if it did not say yet; None if nobody does."""
+    try:
+        descriptor = os.open(folder / ".lock", os.O_RDONLY)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)  # for as long as it takes to close it again
+    except BlockingIOError:
+        return _read_holder(descriptor)
+    finally:
+        os.close(descriptor)
+    return None
+
+
+def explain_holder(folder: Path, holder: int) -> UsageError:
+    """The error of one who wants a run that process `holder` holds."""
+    hint = f"watch it with `damhwa status {folder}`, or give another run folder with -o"
+    return UsageError(f"{folder} is in use by another process (pid {holder or 'unknown'})", hint)
+
+
+def _lock(descriptor: int) -> bool:
+    """Take the lock; one who only asks who holds it is waited for."""
+    for _ in range(TRIES_TO_LOCK):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            time.sleep(0.02)
+    return False
+
+
+def _read_holder(descriptor: int) -> int:
+    text = os.pread(descriptor, 32, 0).decode(errors="replace").strip()
+    return int(text) if text.isascii() and text.isdigit() else 0
 
 
 def describe_request(loaded: LoadedSpec) -> dict[str, Any]:

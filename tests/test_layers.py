@@ -39,6 +39,7 @@ BEYOND_THE_FLOOR = {
     "curation/opinions/embeddings.py": {*ASKING, "datagen.retry"},
     "curation/baseline.py": {*ASKING, *FORMS, "datagen.start", "datagen.transcript"},
     "curation/build.py": {*ASKING, "datagen.start"},
+    "review_ui/build_job.py": {"datagen.run_folder", "datagen.status"},
 }
 NEVER_IN_THE_MAIN_JOB = {"torch", "transformers", "datasets", "ray", "pandas"}
 
