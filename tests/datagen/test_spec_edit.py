@@ -5,6 +5,7 @@ import json
 import shutil
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -194,6 +195,15 @@ def test_a_topic_added_among_brackets_keeps_every_comment(spec: Path) -> None:
     save_spec(spec, change(spec, lambda topics: topics.append(new_topic("비 오는 날"))))
     assert [topic.name for topic in load_spec(spec).spec.topics] == ["일상 대화", "농담", "비 오는 날"]
     assert spec.read_text("utf-8").startswith("# 한 줄짜리 명세\n")
+
+
+def test_a_comment_between_brackets_is_kept_or_the_edit_is_refused(spec: Path) -> None:
+    for act in (lambda topics: topics.append(new_topic("비 오는 날")), lambda topics: topics.reverse()):
+        spec.write_text(FLOW, encoding="utf-8")
+        wanted = change(spec, act)
+        with suppress(UsageError):
+            assert len(save_spec(spec, wanted).topics) == len(wanted.topics)
+        assert spec.read_text("utf-8").count("# 첫째") == 1
 
 
 def test_shared_values_stay_shared_for_the_topics_that_nobody_changed(spec: Path, edit: Edit) -> None:
