@@ -4,12 +4,16 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from review_ui.pages import log_in, review, reviewers
+from review_ui.pages import dashboard, history, log_in, review, reviewers
 
 Page = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 PAGES: tuple[tuple[str, str, Page], ...] = (
     ("GET", "/", review.show),
+    ("GET", dashboard.PATH, dashboard.show),
+    ("POST", dashboard.PATH, dashboard.decide),
+    ("GET", history.PATH, history.show),
+    ("POST", history.PATH, history.undo),
     ("GET", log_in.PATH, log_in.show),
     ("POST", log_in.PATH, log_in.log_in),
     ("POST", "/log-out", log_in.log_out),
