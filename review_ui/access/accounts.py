@@ -16,7 +16,7 @@ from curation.reviewing.connect import Database, open_database
 from curation.reviewing.place import VARIABLE
 from curation.reviewing.tables import REVIEWERS
 from datagen.errors import DataError, UsageError
-from review_ui.access.tokens import draw_salt, draw_token, hash_token
+from review_ui.access.tokens import COST, Cost, draw_salt, draw_token, hash_token
 from review_ui.api.call import ROLES, Role
 
 FILE_NAME = "accounts.db"
@@ -45,9 +45,10 @@ class Account:
 class Accounts:
     """The table of accounts. `clock` gives seconds since 1970. Synchronous; may be called from several threads."""
 
-    def __init__(self, database: Database, clock: Callable[[], float]) -> None:
+    def __init__(self, database: Database, clock: Callable[[], float], cost: Cost = COST) -> None:
         self.database = database
         self.clock = clock
+        self.cost = cost
 
     @classmethod
     def open(cls, clock: Callable[[], float]) -> "Accounts":
@@ -58,7 +59,13 @@ class Accounts:
         """A new account; gives its token, stored nowhere. Raises UsageError where the name is none, or taken."""
         name, role = check_name(name), check_role(role)
         token, salt = draw_token(), draw_salt()
-        row = {"name": name, "role": role, "salt": salt, "hash": hash_token(token, salt), "created_at": self.clock()}
+        row = {
+            "name": name,
+            "role": role,
+            "salt": salt,
+            "hash": hash_token(token, salt, self.cost),
+            "created_at": self.clock(),
+        }
 
         def insert(connection: sa.Connection) -> bool:
             if _select(connection, name) is not None:
@@ -78,7 +85,7 @@ class Accounts:
         Raises UsageError where nobody has that name.
         """
         token, salt = draw_token(), draw_salt()
-        self._update(name, {"salt": salt, "hash": hash_token(token, salt), "disabled_at": None})
+        self._update(name, {"salt": salt, "hash": hash_token(token, salt, self.cost), "disabled_at": None})
         return token
 
     def disable(self, name: str) -> None:

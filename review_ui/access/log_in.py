@@ -17,7 +17,7 @@ from review_ui.access.origin import Place
 from review_ui.access.proxy import Proxies
 from review_ui.access.sessions import COOKIE, Sessions, open_sessions
 from review_ui.access.throttle import PER_ADDRESS, PER_NAME, Throttle, name_network
-from review_ui.access.tokens import NOBODY, is_token
+from review_ui.access.tokens import is_token, name_nobody
 from review_ui.access.visit import Visit
 from review_ui.api.call import ApiError, Role, User
 
@@ -66,7 +66,7 @@ class AccountAccess:
         account = await self._find(session.name)
         if account is None or not account.is_active or account.generation != session.generation:
             return None
-        return Visit(User(account.name, account.role), self._sessions.derive_csrf(cookie), can_log_out=True)
+        return Visit(User(account.name, account.role), self._sessions.derive_csrf(session.nonce), can_log_out=True)
 
     async def _admit(self, vouched: str) -> Visit:
         """Somebody whom a trusted proxy names."""
@@ -116,7 +116,11 @@ class AccountAccess:
             account = self.accounts.find(check_name(name.strip()))
         except UsageError:
             account = None
-        salt, stored = (account.salt, account.hash) if account is not None and account.is_active else NOBODY
+        salt, stored = (
+            (account.salt, account.hash)
+            if account is not None and account.is_active
+            else name_nobody(self.accounts.cost)
+        )
         return account if is_token(token, salt, stored) else None
 
     def log_out(self, request: web.Request) -> None:

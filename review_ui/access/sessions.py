@@ -66,7 +66,7 @@ class Sessions:
         self._ended[session.nonce] = session.issued_at + LASTS_S
 
     def derive_csrf(self, seed: str) -> str:
-        """The token for writes of the session with this cookie (or whatever stands for one)."""
+        """The token for writes of the session with this nonce (or whatever stands for one)."""
         return hmac.new(self._key, b"csrf " + seed.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()
 
 

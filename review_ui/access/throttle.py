@@ -33,6 +33,9 @@ class Throttle:
         self._max_buckets = max_buckets
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
+    def __len__(self) -> int:
+        return len(self._buckets)
+
     def wait_for(self, key: str, now: float) -> int:
         """Seconds to wait, 0: may try now."""
         left = self._fill(key, now)

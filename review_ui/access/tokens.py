@@ -8,14 +8,27 @@ import hashlib
 import hmac
 import secrets
 from base64 import b32encode
+from dataclasses import dataclass
 
 TOKEN_BYTES = 20
 SALT_BYTES = 16
-N, R, P = 2**14, 8, 5
-"""scrypt's cost, block size and lanes: 16 MiB and about 0.2 s, one of the equal settings of OWASP's Password Storage
-Cheat Sheet; the one of little memory, because two run at once beside the reviewers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """scrypt's cost, block size and lanes: it takes 128 · n · r bytes, and time by n · r · p."""
+
+    n: int = 2**14
+    r: int = 8
+    p: int = 5
+    """16 MiB and about 0.2 s: of the equal settings in OWASP's Password Storage Cheat Sheet the one of least memory,
+    because two run at once beside the reviewers."""
+
+
+COST = Cost()
 _MAX_MEMORY = 64 * 2**20
 _SCHEME = "scrypt"
+_HASH_BYTES = 32
 
 
 def draw_token() -> str:
@@ -28,9 +41,9 @@ def draw_salt() -> str:
     return secrets.token_hex(SALT_BYTES)
 
 
-def hash_token(token: str, salt: str) -> str:
-    """What is stored: `scrypt$N$r$p$hex`, so that a later cost leaves the old tokens valid. Takes about 0.2 s."""
-    return f"{_SCHEME}${N}${R}${P}${_scrypt(token, salt, N, R, P)}"
+def hash_token(token: str, salt: str, cost: Cost = COST) -> str:
+    """What is stored: `scrypt$n$r$p$hex`, so that a later cost leaves the old tokens valid."""
+    return f"{_name(cost)}${_scrypt(token, salt, cost)}"
 
 
 def is_token(token: str, salt: str, stored: str) -> bool:
@@ -38,14 +51,19 @@ def is_token(token: str, salt: str, stored: str) -> bool:
     parts = stored.split("$")
     if len(parts) != 5 or parts[0] != _SCHEME or not all(part.isdecimal() for part in parts[1:4]):
         return False
-    n, r, p = map(int, parts[1:4])
-    return hmac.compare_digest(_scrypt(token, salt, n, r, p), parts[4])
+    return hmac.compare_digest(_scrypt(token, salt, Cost(*map(int, parts[1:4]))), parts[4])
 
 
-def _scrypt(token: str, salt: str, n: int, r: int, p: int) -> str:
-    plain = "".join(token.split()).replace("-", "").lower().encode()
-    return hashlib.scrypt(plain, salt=salt.encode(), n=n, r=r, p=p, maxmem=_MAX_MEMORY, dklen=32).hex()
+def name_nobody(cost: Cost = COST) -> tuple[str, str]:
+    """Salt and hash that no token fits: what is compared for a name that nobody has, so that it takes as long."""
+    return SALT_BYTES * "00", f"{_name(cost)}${_HASH_BYTES * '00'}"
 
 
-NOBODY = (SALT_BYTES * "00", f"{_SCHEME}${N}${R}${P}${32 * '00'}")
-"""Salt and hash that no token fits: what a name that nobody has is compared with, so that it takes as long."""
+def _name(cost: Cost) -> str:
+    return f"{_SCHEME}${cost.n}${cost.r}${cost.p}"
+
+
+def _scrypt(token: str, salt: str, cost: Cost) -> str:
+    plain = "".join(token.split()).replace("-", "").lower().encode("utf-8", "surrogatepass")
+    how = {"n": cost.n, "r": cost.r, "p": cost.p, "maxmem": _MAX_MEMORY, "dklen": _HASH_BYTES}
+    return hashlib.scrypt(plain, salt=salt.encode(), **how).hex()

@@ -36,5 +36,5 @@ class Access(Protocol):
 
 
 ACCESS: Final[web.AppKey[Access]] = web.AppKey("access", Access)
-VISIT: Final = "visit"
+VISIT: Final[web.RequestKey[Visit | None]] = web.RequestKey("visit", object)  # type: ignore[arg-type]
 """Where a request keeps its Visit, or None."""

@@ -35,6 +35,10 @@ WORDS: dict[str, tuple[str, str]] = {
         "지금 한 번만 보입니다. 본인에게 안전하게 전해 주세요.",
         "It is shown this once. Hand it over in a safe way.",
     ),
+    "refused": (
+        "추가할 수 없는 이름입니다. 이미 있거나, 보이지 않는 글자가 들어 있거나, 64자가 넘습니다.",
+        "This name cannot be added: it is taken, has characters that cannot be seen, or more than 64.",
+    ),
     "none": ("아직 없습니다.", "Nobody yet."),
     "no_accounts": (
         "로그인 없이 열려 있어 검수자를 관리할 수 없습니다. `damhwa review --accounts`로 다시 시작하세요.",
@@ -64,13 +68,13 @@ async def change(request: web.Request) -> web.StreamResponse:
         if action == "disable" and name != read_visit(request).user.name:
             await service.call(access.accounts.disable, name)
             return web.Response(status=303, headers={"Location": PATH})
-    except UsageError as exc:
-        return await _draw(request, name, problem=exc.message)
+    except UsageError:
+        return await _draw(request, name, is_refused=True)
     raise ApiError(422, "invalid", f"{action[:20]!r} cannot be done with {name[:64]!r}")
 
 
 async def _draw(
-    request: web.Request, name: str = "", token: str | None = None, problem: str | None = None
+    request: web.Request, name: str = "", token: str | None = None, is_refused: bool = False
 ) -> web.Response:
     access = request.app[ACCESS]
     has_accounts = isinstance(access, AccountAccess)
@@ -84,8 +88,8 @@ async def _draw(
         roles=ROLES,
         name=name,
         token=token,
-        problem=problem,
+        is_refused=is_refused,
     )
-    if problem is not None:
+    if is_refused:
         response.set_status(422)
     return response
