@@ -53,7 +53,7 @@ def build_app(service: Service, access: Access) -> web.Application:
         _add(app, route.method, PREFIX + route.path, _answer_with(route))
     _add(app, "GET", f"{PREFIX}/openapi.json", _show_api)
     add_pages(app)
-    app.router.add_static("/static", STATIC)
+    _add(app, "GET", "/static/{name}", _serve_files(STATIC))
     app.on_response_prepare.append(_set_headers)
     app.on_cleanup.append(_close)
     return app
@@ -191,6 +191,19 @@ def _validate(form: type[BaseModel], text: bytes) -> BaseModel:
         first = exc.errors(include_input=False, include_url=False)[0]
         place = ".".join(map(str, first["loc"]))
         raise ApiError(422, "invalid", f"{place}: {first['msg']}" if place else first["msg"]) from exc
+
+
+def _serve_files(folder: Path) -> RequestHandler:
+    """The files of a folder, by a table of their names: no path from a request reaches the file system."""
+    files = {path.name: path for path in folder.iterdir() if path.is_file()}
+
+    async def serve(request: web.Request) -> web.StreamResponse:
+        name = request.match_info["name"]
+        if name not in files:
+            raise ApiError(404, "not-found", f"there is no file {name[:100]!r}")
+        return web.FileResponse(files[name])
+
+    return serve
 
 
 async def _show_api(_: web.Request) -> web.Response:

@@ -78,7 +78,6 @@ class House:
         try:
             writer.write(text)
             await writer.drain()
-            writer.write_eof()
             return await asyncio.wait_for(reader.read(), 10)
         finally:
             writer.close()
