@@ -5,8 +5,10 @@ The page draws without a script and without inline styles, so whatever has a len
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from review_ui.dashboard.figures import Counts
+from review_ui.dashboard.path import Step
 from review_ui.statistics.sequential import Plan
 
 BAR_WIDTH = 300.0
@@ -66,13 +68,13 @@ class Curve:
     """(x, number of reviews)."""
 
 
-def draw_curve(is_defect: Sequence[bool], plan: Plan | None = None) -> Curve:
-    """The log-likelihood ratio after each review, in the order in which they were given."""
+def draw_curve(steps: Sequence[Step], plan: Plan | None = None) -> Curve:
+    """The log-likelihood ratio after each decision of an audit."""
     plan = plan or Plan()
-    ratios = [0.0]
-    for each in is_defect:
-        ratios.append(ratios[-1] + (plan.defect_weight if each else -plan.good_weight))
-    reviews = max(_FEWEST_SHOWN, len(is_defect))
+    steps = [Step(0, 0), *steps]
+    ratios = [each.defects * plan.defect_weight - each.good * plan.good_weight for each in steps]
+    numbers = [each.good + each.defects for each in steps]
+    reviews = max(_FEWEST_SHOWN, *numbers)
     low = min(plan.pass_bound, *ratios) - _MARGIN
     high = max(plan.fail_bound, *ratios) + _MARGIN
 
@@ -82,12 +84,16 @@ def draw_curve(is_defect: Sequence[bool], plan: Plan | None = None) -> Curve:
     def y_of(ratio: float) -> float:
         return round(_TOP + (high - ratio) * (CURVE_HEIGHT - _TOP - _BOTTOM) / (high - low), 1)
 
-    points = [(x_of(number), y_of(ratio)) for number, ratio in enumerate(ratios)]
+    points = [(x_of(number), y_of(ratio)) for number, ratio in zip(numbers, ratios, strict=True)]
     step = next(each for each in (20, 50, 100, 200, 500, 1000, 10**9) if reviews / each <= 5)
     return Curve(
         points=" ".join(f"{x},{y}" for x, y in points),
         last=points[-1],
-        defects=[point for point, each in zip(points[1:], is_defect, strict=True) if each],
+        defects=[
+            point
+            for point, (before, after) in zip(points[1:], pairwise(steps), strict=True)
+            if after.defects > before.defects
+        ],
         pass_y=y_of(plan.pass_bound),
         fail_y=y_of(plan.fail_bound),
         zero_y=y_of(0.0),

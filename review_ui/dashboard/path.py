@@ -1,10 +1,22 @@
-"""The audit's verdicts of one topic, in the order in which they were given, and what authors decided before."""
+"""The course of one topic's audit, replayed from the log, and what authors decided about lots before."""
 
+from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from curation.reviewing.tables import DISPOSITIONS, SAMPLES
+from curation.reviewing.outcome import Entry, decide_outcome
+from curation.reviewing.tables import DISPOSITIONS, EVENTS, SAMPLES
+from review_ui.queue.decide import to_entry
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """The audit's counts after a decision."""
+
+    good: int
+    defects: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,16 +33,40 @@ class Past:
     count: int
 
 
-def read_path(connection: sa.Connection, run: int, topic: str, round_: int) -> list[bool]:
-    """Whether each audited dialogue was a defect; a few hundred at most, by the order of the verdicts that count."""
-    query = sa.select(SAMPLES.c.verdict).where(
+def read_path(connection: sa.Connection, run: int, topic: str, round_: int) -> list[Step]:
+    """The course of a lot's audit: a few hundred dialogues at most."""
+    columns = (EVENTS.c.event, EVENTS.c.reviewer, EVENTS.c.kind, EVENTS.c.reason, EVENTS.c.undoes)
+    told = (SAMPLES.c.sample, EVENTS.c.messages.is_not(None), *columns)
+    query = sa.select(*told).join(EVENTS, EVENTS.c.sample == SAMPLES.c.sample)
+    query = query.where(
         SAMPLES.c.run == run,
         SAMPLES.c.pool == "audit",
-        SAMPLES.c.state.in_(("second", "third", "done")),
+        SAMPLES.c.state.in_(("open", "second", "third", "done")),
         SAMPLES.c.topic == topic,
         SAMPLES.c.round == round_,
     )
-    return [verdict != "accept" for verdict in connection.execute(query.order_by(SAMPLES.c.event)).scalars()]
+    rows = connection.execute(query.order_by(EVENTS.c.event))
+    return replay((sample, to_entry(Entry(*entry), bool(is_edited))) for sample, is_edited, *entry in rows)
+
+
+def replay(events: Iterable[tuple[int, Entry]]) -> list[Step]:
+    """The counts after each decision that changed them, from (sample, event) in the order of the log.
+
+    A second look or an undo may take a verdict back, so counts can fall; the test was judged on them as they stood.
+    """
+    entries: dict[int, list[Entry]] = defaultdict(list)
+    verdicts: dict[int, str | None] = {}
+    steps: list[Step] = []
+    good = defects = 0
+    for sample, entry in events:
+        entries[sample].append(entry)
+        before, after = verdicts.get(sample), decide_outcome(entries[sample], False).verdict
+        verdicts[sample] = after
+        good += (after == "accept") - (before == "accept")
+        defects += (after in ("flag", "edit")) - (before in ("flag", "edit"))
+        if (after in ("flag", "edit")) != (before in ("flag", "edit")) or (before is None) != (after is None):
+            steps.append(Step(good, defects))
+    return steps
 
 
 def list_past(connection: sa.Connection, run: int, limit: int = 20) -> list[Past]:

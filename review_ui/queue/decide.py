@@ -170,7 +170,7 @@ class Desk:
         kept = self._read_kept_edit(connection, sample, decision)
         if kept is not None:
             decision = replace(decision, messages=kept)
-        entry = _to_entry(
+        entry = to_entry(
             Entry(_TO_COME, decision.reviewer, decision.kind, _name_reason(decision), undone.event if undone else None),
             decision.messages is not None,
         )
@@ -239,7 +239,7 @@ def read_entries(connection: sa.Connection, sample: int) -> list[Entry]:
     """The events of a sample, as far as its outcome needs them."""
     columns = (EVENTS.c.event, EVENTS.c.reviewer, EVENTS.c.kind, EVENTS.c.reason, EVENTS.c.undoes)
     rows = connection.execute(sa.select(EVENTS.c.messages.is_not(None), *columns).where(EVENTS.c.sample == sample))
-    return [_to_entry(Entry(*row[1:]), bool(row[0])) for row in rows]
+    return [to_entry(Entry(*row[1:]), bool(row[0])) for row in rows]
 
 
 def _name_reason(decision: Decision) -> str | None:
@@ -257,7 +257,7 @@ def _find_edit(decided: Any) -> int | None:
     return decided.event if decided.verdict == "edit" else None
 
 
-def _to_entry(entry: Entry, has_messages: bool) -> Entry:
+def to_entry(entry: Entry, has_messages: bool) -> Entry:
     """An edit that the filters dropped is a flag; an edited text that was accepted is an edit."""
     if entry.kind == "edit" and entry.reason == EDIT_REJECTED:
         return replace(entry, kind="flag")
