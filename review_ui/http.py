@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Final
 
 from aiohttp import web
@@ -39,6 +40,29 @@ class _Connection(web.RequestHandler):
         return response
 
 
+class _Arriving:
+    """Requests under way. Once it shuts down, aiohttp takes nothing more in, also not the rest of a body."""
+
+    def __init__(self, handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]) -> None:
+        self._handler = handler
+        self._requests: dict[int, web.BaseRequest] = {}
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        self._requests[id(request)] = request
+        try:
+            return await self._handler(request)
+        finally:
+            del self._requests[id(request)]
+
+    async def wait(self) -> None:
+        """Until all bodies that began to arrive are here, for DRAIN_S at most."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(DRAIN_S):
+                # looked at again and again: a client that leaves in the middle sets no event
+                while not all(request.content.is_eof() for request in self._requests.values()):  # noqa: ASYNC110
+                    await asyncio.sleep(0.02)
+
+
 async def listen(app: web.Application, address: tuple[str, int], until: Callable[[str], Awaitable[None]]) -> None:
     """Answer at host and port until `until(url)`, called once listening, returns; then finish what is under way.
 
@@ -50,6 +74,8 @@ async def listen(app: web.Application, address: tuple[str, int], until: Callable
     await runner.setup()
     manager = runner.server
     assert manager is not None
+    arriving = _Arriving(manager.request_handler)
+    manager.request_handler = arriving.handle
 
     def connect() -> web.RequestHandler:
         return _Connection(
@@ -72,6 +98,7 @@ async def listen(app: web.Application, address: tuple[str, int], until: Callable
             await until(_name_address(server))
         finally:
             server.close()
+            await arriving.wait()
     finally:
         await runner.cleanup()
 
