@@ -149,7 +149,7 @@ def _answer_with(route: Route) -> RequestHandler:
         call = Call(
             service=request.app[SERVICE],
             user=visit.user,
-            body=_validate(route.body, await read_json(request)) if route.body else None,
+            body=_validate(route.body, await read_json(request), is_strict=True) if route.body else None,
             path=dict(request.match_info),
             query=_read_query(request, route.query) if route.query else None,
             csrf=visit.csrf,
@@ -184,9 +184,10 @@ def _read_query(request: web.Request, form: type[BaseModel]) -> BaseModel:
     return _validate(form, refuse_nul(json.dumps(pairs).encode()))
 
 
-def _validate(form: type[BaseModel], text: bytes) -> BaseModel:
+def _validate(form: type[BaseModel], text: bytes, is_strict: bool = False) -> BaseModel:
+    """`is_strict`: a number in quotes is no number; a parameter of a query comes in no other way."""
     try:
-        return form.model_validate_json(text)
+        return form.model_validate_json(text, strict=is_strict)
     except ValidationError as exc:
         first = exc.errors(include_input=False, include_url=False)[0]
         place = ".".join(map(str, first["loc"]))

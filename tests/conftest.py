@@ -11,6 +11,8 @@ from textwrap import dedent
 import pytest
 from aiohttp import web
 
+from curation.build import BuildOptions, build
+from datagen.endpoint_options import ProviderOptions
 from datagen.simulator.faults import Faults
 from datagen.simulator.server import Simulator
 from tests.postgres_server import PostgresServer, run_postgres
@@ -59,7 +61,11 @@ EXAMPLE = "human1: 나 왔어\ngpt1: *손을 흔들며* 어서 와!\nhuman2: 오
 @pytest.fixture
 def spec(tmp_path: Path) -> Path:
     """A spec of two topics, 20 dialogues, that may be edited."""
-    folder = tmp_path / "specs"
+    return write_spec(tmp_path / "specs")
+
+
+def write_spec(folder: Path) -> Path:
+    """The spec with its files in a folder that is not there yet."""
     for name in ("personas", "examples"):
         (folder / name).mkdir(parents=True)
     (folder / "test-data.yaml").write_text(dedent(SPEC), encoding="utf-8")
@@ -159,3 +165,13 @@ def chromium() -> Path:
     if found is None:
         pytest.fail("Chromium is not installed, and these tests run in a real browser: `apt-get install chromium`")
     return Path(found)
+
+
+@pytest.fixture(scope="session")
+def built_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A curated run of 98 dialogues, in audit and triage. Copy it to review in it."""
+    folder = tmp_path_factory.mktemp("built")
+    spec = write_spec(folder / "specs")
+    edit(spec, "quota: 12", "quota: 90")
+    build(str(spec), folder / "exa-data", BuildOptions(ProviderOptions(offline=True), baseline=0))
+    return folder / "exa-data"
