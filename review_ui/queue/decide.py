@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from curation.finding import Finding
 from curation.reviewing.draw import is_second_due
@@ -27,6 +26,7 @@ from curation.reviewing.outcome import (
 )
 from curation.reviewing.tables import EVENTS, PACES, SAMPLES, TALLIES
 from curation.reviews import EDIT_REJECTED
+from review_ui.queue import statements
 from review_ui.queue.judged import keep_verdict, list_judged
 from review_ui.statistics.pace import bucket_of
 
@@ -115,7 +115,7 @@ class Desk:
 
     def decide(self, connection: sa.Connection, decision: Decision, now: float) -> Stored:
         """Store a decision, and what follows from it. Raises RefusedError."""
-        known = connection.execute(sa.select(EVENTS).where(EVENTS.c.key == decision.key)).one_or_none()
+        known = connection.execute(statements.EVENT, {"key": decision.key}).one_or_none()
         if known is not None:
             return self._repeat(connection, decision, known)
         return self._store(connection, self._lock(connection, decision), decision, now)
@@ -135,8 +135,7 @@ class Desk:
         return Stored(known.event, False, sample.revision, sample.state, sample.verdict)
 
     def _lock(self, connection: sa.Connection, decision: Decision) -> Any:
-        query = sa.select(SAMPLES).where(SAMPLES.c.run == self.run, SAMPLES.c.id == decision.sample_id)
-        sample = connection.execute(query.with_for_update()).one_or_none()
+        sample = connection.execute(statements.LOCK, {"run": self.run, "id": decision.sample_id}).one_or_none()
         if sample is None:
             raise RefusedError("unknown", f"there is no dialogue {decision.sample_id} to review here")
         if decision.kind != "undo" and decision.revision not in self._list_revisions(connection, sample, decision):
@@ -174,13 +173,15 @@ class Desk:
             Entry(_TO_COME, decision.reviewer, decision.kind, _name_reason(decision), undone.event if undone else None),
             decision.messages is not None,
         )
-        entries = [*read_entries(connection, sample.sample), entry]
+        # of a dialogue that is open, and was not put off, no decision stands: nothing before this one counts
+        is_fresh = sample.state == "open" and not sample.later
+        entries = [*(() if is_fresh else read_entries(connection, sample.sample)), entry]
         outcome = decide_outcome(entries, self._is_second_due(sample, _find_pool(sample, decision)))
         revision = sample.revision + (kept is None and _find_edit(sample) != _find_edit(outcome))
         values = {name: getattr(decision, name) for name in _COPIED}
         values |= {"run": self.run, "sample": sample.sample, "undoes": entry.undoes, "at": now}
         values |= {"reason": _name_reason(decision), "made_revision": revision if revision != sample.revision else None}
-        inserted = connection.execute(sa.insert(EVENTS).values(**values)).inserted_primary_key
+        inserted = connection.execute(statements.STORE, values).inserted_primary_key
         assert inserted is not None
         if outcome.event == _TO_COME:
             outcome = replace(outcome, event=inserted[0])
@@ -200,7 +201,7 @@ class Desk:
     def _find_undone(self, connection: sa.Connection, sample: Any, decision: Decision) -> Any:
         if decision.kind != "undo":
             return None
-        undone = connection.execute(sa.select(EVENTS).where(EVENTS.c.key == (decision.undoes or ""))).one_or_none()
+        undone = connection.execute(statements.EVENT, {"key": decision.undoes or ""}).one_or_none()
         if undone is None or undone.sample != sample.sample:
             raise RefusedError("undo", f"there is no decision {decision.undoes} about {sample.id}")
         if undone.reviewer != decision.reviewer:
@@ -217,9 +218,9 @@ class Desk:
             name: getattr(outcome, name) for name in ("state", "verdict", "reason", "pair", "event", "later")
         }
         values |= {"revision": revision, "pool": _find_pool(sample, decision)}
-        if sample.holder == decision.reviewer:
-            values |= {"holder": None, "held_until": 0.0}
-        connection.execute(sa.update(SAMPLES).where(SAMPLES.c.sample == sample.sample).values(**values))
+        is_own = sample.holder == decision.reviewer
+        values |= {"holder": None if is_own else sample.holder, "held_until": 0.0 if is_own else sample.held_until}
+        connection.execute(statements.SETTLE, {"of": sample.sample} | {f"new_{name}": values[name] for name in values})
         before = Facts(*(getattr(sample, name) for name in Facts.__slots__))
         changed = {name: values[name] for name in ("pool", "later", "state", "verdict", "reason", "pair")}
         change_tallies(connection, self.run, sample.topic, before, replace(before, **changed))
@@ -237,8 +238,7 @@ class Desk:
 
 def read_entries(connection: sa.Connection, sample: int) -> list[Entry]:
     """The events of a sample, as far as its outcome needs them."""
-    columns = (EVENTS.c.event, EVENTS.c.reviewer, EVENTS.c.kind, EVENTS.c.reason, EVENTS.c.undoes)
-    rows = connection.execute(sa.select(EVENTS.c.messages.is_not(None), *columns).where(EVENTS.c.sample == sample))
+    rows = connection.execute(statements.ENTRIES, {"of": sample})
     return [to_entry(Entry(*row[1:]), bool(row[0])) for row in rows]
 
 
@@ -277,11 +277,8 @@ def change_tallies(connection: sa.Connection, run: int, topic: str, before: Fact
 
 def add_counts(connection: sa.Connection, table: sa.Table, rows: Iterable[dict[str, Any]]) -> None:
     """Add counts to what the rows with these keys count; new ones begin at it."""
-    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-    for row in rows:
-        insert = dialect.insert(table).values(row)
-        total = {"count": table.c.count + insert.excluded["count"]}
-        connection.execute(insert.on_conflict_do_update(index_elements=[*table.primary_key], set_=total))
+    if rows := list(rows):
+        connection.execute(statements.add_to(table, connection.dialect.name), rows)
 
 
 def encode_messages(messages: Iterable[tuple[str, str]]) -> str:
