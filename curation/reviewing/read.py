@@ -15,12 +15,12 @@ def read_all_reviews(folder: Path) -> Reviews:
     Raises DataError where a line of `reviews.jsonl` is no review, or the database is away.
     """
     written, torn = list_reviews(folder / REVIEWS_FILE)
-    decided = {each.id: each for each in _read_database(folder)}
+    decided = _read_database(folder)
     last = {each.id: each.at for each in written}
-    outdated = {id_ for id_, review in decided.items() if id_ in last and last[id_] > review.at}
-    reviews = [each for each in written if each.id not in decided or each.id in outdated]
-    reviews += [each for id_, each in decided.items() if id_ not in outdated]
-    return fold_reviews(reviews, torn)
+    latest = {each.id: each.at for each in decided}
+    outdated = {id_ for id_, at in latest.items() if id_ in last and last[id_] > at}
+    reviews = [each for each in written if each.id not in latest or each.id in outdated]
+    return fold_reviews([*reviews, *(each for each in decided if each.id not in outdated)], torn)
 
 
 def _read_database(folder: Path) -> list[Review]:

@@ -22,7 +22,7 @@ from review_ui.api.forms import (
 )
 from review_ui.cards.card import view_finding
 from review_ui.cards.deal import pick_text, view_decision
-from review_ui.cards.recheck import is_dropped
+from review_ui.cards.recheck import is_dropped, list_rows
 from review_ui.queue.decide import Decision, RefusedError, Stored, encode_findings, encode_messages
 from review_ui.reviewed_run import ReviewedRun
 from review_ui.words import Language
@@ -183,8 +183,7 @@ def _read_history(connection: sa.Connection, run: int, reviewer: str) -> list[An
 
 def _view(run: ReviewedRun, findings: list[Finding], language: Language) -> tuple[FindingView, ...]:
     limits = run.look().limits
-    rows = ({name: getattr(each, name) for name in Finding.__slots__} for each in findings)
-    return tuple(view_finding(row | {"rule": row["rule"].replace("_", "-")}, limits, language) for row in rows)
+    return tuple(view_finding(row, limits, language) for row in list_rows(findings))
 
 
 def _answer(stored: Stored, findings: tuple[FindingView, ...] | None) -> DecisionAnswer:

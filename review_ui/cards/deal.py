@@ -13,6 +13,7 @@ from curation.reviewing.tables import EVENTS, SAMPLES
 from datagen.record import Dialogue, Message
 from review_ui.api.forms import Card, DecisionView, FindingView, NeighbourView, WhyView
 from review_ui.cards.card import explain_why, view_finding, view_persona, view_scenario, view_turns
+from review_ui.cards.recheck import list_rows
 from review_ui.queue.claim import Mode
 from review_ui.queue.decide import read_entries
 from review_ui.reviewed_run import ReviewedRun, Snapshot
@@ -75,9 +76,8 @@ class _Dealer:
         mine = find_mine(self.connection, sample, self.reader.reviewer)
         is_hidden = self.reader.mode == "audit" and mine is None
         rows = self.snapshot.shelf.list_findings(sample.id)
-        if shown.original is not None:
-            found = self.snapshot.recheck.find(dialogue, shown.messages)
-            rows = [{name: getattr(each, name) for name in each.__slots__} for each in found]
+        if sample.revision > 1:  # what curation said may be about another revision than the one that is shown
+            rows = list_rows(self.snapshot.recheck.find(dialogue, shown.messages))
         return Card(
             id=sample.id,
             revision=shown.revision,

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from curation.filter import decide
 from curation.filters import FILTERS
@@ -27,6 +28,12 @@ class Recheck:
             if own.enabled:
                 findings += decide(each.code, own, each.measure(subject, own))
         return findings
+
+
+def list_rows(findings: list[Finding]) -> list[dict[str, Any]]:
+    """As findings.parquet has them: rules as the settings spell them."""
+    rows = ({name: getattr(each, name) for name in Finding.__slots__} for each in findings)
+    return [row | {"rule": row["rule"].replace("_", "-")} for row in rows]
 
 
 def is_dropped(findings: list[Finding]) -> bool:

@@ -11,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from curation.build import BuildOptions, build
+from curation.reviewing.read import read_all_reviews
 from curation.reviewing.tables import EVENTS, SAMPLES
 from curation.reviews import REVIEWS_FILE, Review, append_review
 from datagen.endpoint_options import ProviderOptions
@@ -70,7 +71,9 @@ def test_what_was_flagged_is_made_again_and_never_comes_back(spec: Path, folder:
     assert all(decisions[id_]["status"] == "dropped" for id_ in flagged)
     human = [row for row in _read(folder, "findings.parquet") if row["code"] == "human"]
     assert {row["id"] for row in human} == set(flagged)
-    assert {(row["rule"], row["message"], row["evidence"]) for row in human} == {("persona", 1, "persona · 엑사답지 않다")}
+    assert {(row["rule"], row["message"], row["evidence"]) for row in human} == {
+        ("persona", 1, "persona · 엑사답지 않다")
+    }
 
 
 def test_an_edit_is_published_in_the_place_of_the_text(spec: Path, folder: Path, run: ReviewedRun) -> None:
@@ -122,3 +125,19 @@ def test_verdicts_in_reviews_jsonl_are_in_the_log_once_and_leave_the_audit(folde
     query = query.join(SAMPLES, SAMPLES.c.sample == EVENTS.c.sample)
     found = run.database.read(lambda connection: connection.execute(query).all())
     assert [tuple(row) for row in found] == [("검수자 2", "reviews.jsonl", "triage", "accept")]
+
+
+def test_a_flag_on_an_edited_text_is_about_that_text(folder: Path, run: ReviewedRun) -> None:
+    id_ = _pick(run, 1)[0]
+    turns = _load(run, id_)
+    turns[-1] = ("assistant", "*고개를 끄덕이며* 응, 나는 2018년에 태어난 강아지를 키우고 있어.")
+    _decide(run, id_, "edit", messages=encode_messages(turns), turn=len(turns) - 1)
+    flag = Decision(
+        "key-flag-edited", id_, 2, "flag", "audit", "검수자 1", 2_000, 0.0, reason="fact", turn=len(turns) - 1
+    )
+    run.database.write(lambda connection: run.desk.decide(connection, flag, 2.0))
+    reviews = read_all_reviews(folder)
+    edit = reviews.find_edit(id_)
+    assert (reviews.by_id[id_].verdict, reviews.by_id[id_].revision) == ("flag", 2)
+    assert edit is not None
+    assert [(each.role, each.content) for each in edit.messages or ()] == turns
