@@ -5,6 +5,7 @@ import stat
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 import sqlalchemy as sa
@@ -92,9 +93,12 @@ def test_who_does_not_exist_is_told_as_such(accounts: Accounts) -> None:
 def test_services_that_start_at_once_share_one_key(database_url: str) -> None:
     open_database(database_url).close()
 
+    together = Barrier(8)
+
     def start(_: int) -> str:
         database = open_database(database_url)
         try:
+            together.wait(30)
             return open_sessions(database).seal("reviewer-a", 1, 0.0)
         finally:
             database.close()

@@ -95,6 +95,15 @@ async def test_a_hostile_body_is_refused_and_breaks_nothing(served: tuple[House,
         assert answer.status == 200
 
 
+async def test_no_text_has_u0000(house: House) -> None:
+    house.add("reviewer-a")
+    async with house.visit("reviewer-a") as browser:
+        for text in (b'{"mode": "triage", "topic": "\\u0000"}', b'{"mode": "triage", "text": "\\\\\\u0000"}'):
+            async with browser.post("/api/v1/runs/run/claims", data=text, headers=JSON) as answer:
+                assert answer.status == 422
+                assert "U+0000" in (await answer.json())["message"]
+
+
 async def test_a_text_may_speak_of_u0000(served: tuple[House, aiohttp.ClientSession]) -> None:
     _, browser = served
     text = json.dumps({"mode": "triage", "topic": "\\u0000"})
