@@ -19,7 +19,6 @@ from datagen.console import err
 from review_ui.cards.card import Shelf
 from review_ui.cards.recheck import Recheck
 from review_ui.cards.texts import Texts
-from review_ui.dashboard.facets import Facets, count_facets
 from review_ui.queue.decide import SECOND_SHARE, Desk
 from review_ui.queue.leases import LEASE_S
 from review_ui.queue.order import Limits
@@ -63,7 +62,6 @@ class ReviewedRun:
         self.texts = Texts(folder)
         self._lock = Lock()
         self._snapshot: Snapshot | None = None
-        self._facets: tuple[str, Facets] | None = None
         self.number = 0
 
     @classmethod
@@ -104,15 +102,6 @@ class ReviewedRun:
             err.print(f"warning: {REVIEWS_FILE}: {told}", style="yellow", markup=False)
         self.texts.forget()
         return Snapshot(fingerprint, source, settings, list_limits(settings), Shelf.open(self.folder))
-
-    def facets(self) -> Facets:
-        """What triage can be filtered by; counted once for each `curated/`."""
-        fingerprint = self.look().fingerprint
-        kept = self._facets
-        if kept is None or kept[0] != fingerprint:
-            kept = fingerprint, self.database.read(lambda connection: count_facets(connection, self.number))
-            self._facets = kept
-        return kept[1]
 
     def _open_source(self) -> Source:
         if is_run(self.folder):

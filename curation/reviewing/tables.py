@@ -26,9 +26,10 @@ RUNS = sa.Table(
     sa.Column("name", sa.Text, nullable=False),
     sa.Column("folder", sa.Text, nullable=False),
     sa.Column("imported", sa.Text, nullable=False),
+    sa.Column("facets", sa.Text, nullable=False, server_default="{}"),
 )
 """`key`: what `RUN/.review-key` says, so that a folder that was moved is known again; `imported`: the fingerprint of
-the `curated/` that the samples were taken from."""
+the `curated/` that the samples were taken from; `facets`: JSON, what triage can be filtered by, counted then."""
 
 LOTS = sa.Table(
     "lots",
@@ -94,6 +95,7 @@ SAMPLES = sa.Table(
     sa.UniqueConstraint("run", "id"),
     sa.Index("samples_queue", "run", "pool", "state", "topic", "later", "rank"),
     sa.Index("samples_best", "run", "pool", "state", "later", "rank"),
+    sa.Index("samples_why", "run", "pool", "state", "why", "later", "rank"),
     sa.Index("samples_cluster", "run", "cluster"),
     sa.Index("samples_held", "run", "holder"),
 )

@@ -21,7 +21,7 @@ from review_ui.api.dashboard_forms import (
     TotalsView,
 )
 from review_ui.dashboard.disposal import Disposal, DisposalRefusedError, dispose
-from review_ui.dashboard.facets import Facets
+from review_ui.dashboard.facets import Facets, read_facets
 from review_ui.dashboard.figures import Audit, Counts, TopicFigures
 from review_ui.dashboard.reading import Dashboard, read_dashboard
 from review_ui.statistics.agreement import Agreement, Estimate
@@ -32,10 +32,13 @@ async def show_dashboard(call: Call) -> DashboardAnswer:
     """The figures of a run, and what triage can be filtered by."""
     assert isinstance(call.query, DashboardQuery)
     run, now = call.run, call.service.clock()
-    await call.service.call(run.look)
-    facets = await call.service.call(run.facets)
-    dashboard = await call.service.read(run, lambda connection: read_dashboard(connection, run.number, now))
-    return view_dashboard(dashboard, facets, call.query.language)
+    snapshot = await call.service.call(run.look)
+    dashboard, facets = await call.service.read(
+        run,
+        lambda connection: (read_dashboard(connection, run.number, now), read_facets(connection, run.number)),
+    )
+    personas = {id_: persona.name for id_, persona in snapshot.source.personas.items()}
+    return view_dashboard(dashboard, _view_facets(facets, personas, call.query.language), call.query.language)
 
 
 async def dispose_of_lot(call: Call) -> DispositionAnswer:
@@ -57,7 +60,7 @@ def explain_refused(exc: DisposalRefusedError) -> ApiError:
     return ApiError(404 if exc.code == "unknown" else 409, exc.code, str(exc))
 
 
-def view_dashboard(dashboard: Dashboard, facets: Facets, language: Language) -> DashboardAnswer:
+def view_dashboard(dashboard: Dashboard, facets: FacetsView, language: Language) -> DashboardAnswer:
     """What goes over the wire."""
     reasons = (
         ReasonView(topic=each.lot.topic, reason=reason, label=label_reason(reason, language), count=count)
@@ -74,7 +77,7 @@ def view_dashboard(dashboard: Dashboard, facets: Facets, language: Language) -> 
             for each in dashboard.paces
         ),
         leases=dashboard.leases,
-        facets=_view_facets(facets, language),
+        facets=facets,
     )
 
 
@@ -139,13 +142,13 @@ def _view_estimate(estimate: Estimate | None) -> EstimateView | None:
     return EstimateView(value=estimate.value, low=estimate.low, high=estimate.high)
 
 
-def _view_facets(facets: Facets, language: Language) -> FacetsView:
+def _view_facets(facets: Facets, personas: Mapping[str, str], language: Language) -> FacetsView:
     def view(counted: Mapping[str, int], labels: Mapping[str, str]) -> tuple[FacetView, ...]:
         return tuple(FacetView(value=each, label=labels.get(each, each), count=counted[each]) for each in counted)
 
     return FacetsView(
         findings=view(facets.findings, {each: label_code(each, language) for each in facets.findings}),
-        personas=view(facets.personas, {}),
+        personas=view(facets.personas, personas),
         models=view(facets.models, {}),
         whys=view(facets.whys, {each: label_why(each, language) for each in facets.whys}),
         least=facets.least,

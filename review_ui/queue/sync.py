@@ -23,6 +23,7 @@ from curation.reviewing.tables import CODES, LOTS, RUNS, SAMPLES, TALLIES
 from curation.settings import CurationSettings
 from curation.source import Source
 from datagen.errors import DataError
+from review_ui.dashboard.facets import keep_facets
 from review_ui.queue.order import Limits, Seen, is_audited, place_by_disposition, place_in_triage
 
 LOT = ("accepted", "waiting")
@@ -81,6 +82,7 @@ def sync_run(connection: sa.Connection, folder: Path, source: Source, settings: 
     _write_samples(connection, run, known, _list_samples(folder, settings, lots))
     _write_codes(connection, run, folder)
     count_anew(connection, run)
+    keep_facets(connection, run)
     return int(run)
 
 
