@@ -71,8 +71,10 @@ def _serve(folders: Sequence[Path], options: ServeOptions) -> None:
             if run.name in runs:
                 raise UsageError(f"two runs are called {run.name}", "rename the folder of one")
             runs[run.name] = run
-        app = build_app(Service(runs, accounts=accounts), access)
+        service = Service(runs, accounts=accounts)
+        app = build_app(service, access)
         stack.pop_all()  # the app closes them from here on
+    service.warm_up()
     asyncio.run(listen(app, (options.host, options.port), _announce))
 
 

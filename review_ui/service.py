@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 import sqlalchemy as sa
 
+from review_ui.cards.recheck import warm_up
 from review_ui.reviewed_run import ReviewedRun
+from review_ui.statistics.acceptance import bound_defects
 
 if TYPE_CHECKING:
     from review_ui.access.accounts import Accounts
@@ -50,6 +52,12 @@ class Service:
     async def call(self, function: Callable[..., Result], *arguments: object) -> Result:
         """Run a function that reads files or thinks for long in a thread."""
         return await asyncio.get_running_loop().run_in_executor(self._readers, function, *arguments)
+
+    def warm_up(self) -> None:
+        """Have done in the background what the first request of a kind would wait for."""
+        self._readers.submit(bound_defects, 1, 10)
+        for run in self.runs.values():
+            self._readers.submit(warm_up, run.look().recheck)
 
     def close(self) -> None:
         """Wait for what is being written, and close the databases."""

@@ -30,6 +30,15 @@ class Recheck:
         return findings
 
 
+def warm_up(recheck: Recheck) -> None:
+    """Load what the filters load at their first look: the morphology takes a second, which no reviewer should wait."""
+    turns = (Message("user", "오늘 좀 지쳤어."), Message("assistant", "많이 힘들었구나. 여기 앉아서 쉬어요."))
+    for persona in recheck.personas.values():
+        subject = Subject.of(turns, persona)
+        for each in FILTERS:
+            list(each.measure(subject, recheck.settings.filters[each.code]))
+
+
 def list_rows(findings: list[Finding]) -> list[dict[str, Any]]:
     """As findings.parquet has them: rules as the settings spell them."""
     rows = ({name: getattr(each, name) for name in Finding.__slots__} for each in findings)
