@@ -2,14 +2,17 @@
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from functools import lru_cache
+from typing import Any, Literal
 
 import sqlalchemy as sa
 
-from curation.reviewing.tables import CODES, SAMPLES
-from review_ui.queue.leases import Condition, Lease, Who, is_free, not_seen_by, take
+from curation.reviewing.tables import SAMPLES
+from review_ui.queue.leases import Lease, Who, take
+from review_ui.queue.line import Line, list_conditions
 
 Mode = Literal["audit", "triage"]
+_FILTERS = ("persona", "model", "why", "least", "most", "finding", "ids")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +53,10 @@ class Asked:
 def claim(connection: sa.Connection, asked: Asked) -> list[int]:
     """Lease up to `count` samples; returns their numbers, first what is to be shown first."""
     found: list[int] = []
-    for conditions in _list_queues(asked):
-        found += take(connection, asked.who, conditions, asked.count - len(found), asked.left_out)
+    values = _list_values(asked)
+    for line in _list_lines(asked):
+        if len(found) < asked.count:
+            found += take(connection, asked.who, line, values, asked.count - len(found))
     return found
 
 
@@ -62,7 +67,7 @@ def claim_one(connection: sa.Connection, asked: Asked, id_: str) -> int | Lease 
     row = connection.execute(sa.select(*columns).where(*own)).one_or_none()
     if row is None or not _may_see(row.pool, row.topic, asked):
         return None
-    taken = take(connection, asked.who, own, 1)
+    taken = take(connection, asked.who, Line(filters=("id",)), {"run": asked.run, "id": id_}, 1)
     if taken:
         return taken[0]
     return Lease(*row) if row.holder else None
@@ -76,56 +81,47 @@ def _may_see(pool: str, topic: str, asked: Asked) -> bool:
 
 def count_waiting(connection: sa.Connection, asked: Asked, most: int = 1_000) -> int:
     """How many dialogues are left in what was asked for, one's own leases among them; counted up to `most`."""
+    held = connection.execute(_HELD, {"run": asked.run, "me": asked.who.reviewer, "now": asked.who.now})
+    values = _list_values(asked) | {"held": list(held.scalars()), "me": asked.who.reviewer}
     total = 0
-    for conditions in _list_queues(asked):
-        wanted = [*conditions, is_free(asked.who)]
-        rows = sa.select(sa.literal(1)).select_from(SAMPLES).where(*wanted).limit(most - total).subquery()
-        total += connection.execute(sa.select(sa.func.count()).select_from(rows)).scalar_one()
+    for line in _list_lines(asked):
+        total += connection.execute(_count(line), values | line.place | {"limit": most - total}).scalar_one()
         if total >= most:
             break
     return total
 
 
-def _list_queues(asked: Asked) -> Iterator[list[Condition]]:
-    if asked.wanted.mode == "audit":
-        again = not_seen_by(asked.who.reviewer)
-        yield [*_in_queue(asked, "audit", "third"), again]
-        yield [*_in_queue(asked, "audit", "second"), again]
-        yield [*_in_queue(asked, "audit", "open"), *_outside(asked.judged)]
-        return
-    wanted = list(_list_wanted(asked))
-    yield [*_in_queue(asked, "triage", "third"), not_seen_by(asked.who.reviewer), *wanted]
-    yield [*_in_queue(asked, "triage", "open"), *wanted]
-    if asked.judged:
-        yield [*_in_queue(asked, "audit", "open"), SAMPLES.c.topic.in_(asked.judged), *wanted]
+_HELD = sa.select(SAMPLES.c.sample).where(
+    SAMPLES.c.run == sa.bindparam("run"),
+    SAMPLES.c.holder != sa.bindparam("me"),
+    SAMPLES.c.held_until >= sa.bindparam("now"),
+)
+"""What others hold: seldom more than some hundreds, so that the count itself can keep to an index."""
 
 
-def _in_queue(asked: Asked, pool: str, state: str) -> list[Condition]:
-    conditions: list[Condition] = [SAMPLES.c.run == asked.run, SAMPLES.c.pool == pool, SAMPLES.c.state == state]
-    if asked.wanted.topic is not None:
-        conditions.append(SAMPLES.c.topic == asked.wanted.topic)
-    return conditions
+@lru_cache(maxsize=512)
+def _count(line: Line) -> sa.Select[Any]:
+    not_held = SAMPLES.c.sample.not_in(sa.bindparam("held", expanding=True))
+    rows = sa.select(sa.literal(1)).select_from(SAMPLES).where(*list_conditions(line), not_held)
+    return sa.select(sa.func.count()).select_from(rows.limit(sa.bindparam("limit", type_=sa.Integer)).subquery())
 
 
-def _outside(topics: Sequence[str]) -> list[Condition]:
-    return [SAMPLES.c.topic.not_in(topics)] if topics else []
-
-
-def _list_wanted(asked: Asked) -> Iterator[Condition]:
+def _list_lines(asked: Asked) -> Iterator[Line]:
     wanted = asked.wanted
-    for column, value in (
-        (SAMPLES.c.persona, wanted.persona),
-        (SAMPLES.c.model, wanted.model),
-        (SAMPLES.c.why, wanted.why),
-    ):
-        if value is not None:
-            yield column == value
-    if wanted.least is not None:
-        yield SAMPLES.c.score >= wanted.least
-    if wanted.most is not None:
-        yield SAMPLES.c.score <= wanted.most
-    if wanted.finding is not None:
-        found = sa.select(CODES.c.sample).where(CODES.c.run == asked.run, CODES.c.code == wanted.finding)
-        yield SAMPLES.c.sample.in_(found)
-    if wanted.ids is not None:
-        yield SAMPLES.c.id.in_(wanted.ids)
+    topic = () if wanted.topic is None else ("topic",)
+    if wanted.mode == "audit":
+        yield Line("audit", "third", topic, is_again=True)
+        yield Line("audit", "second", topic, is_again=True)
+        yield Line("audit", "open", topic, "outside" if asked.judged else None)
+        return
+    filters = topic + tuple(name for name in _FILTERS if getattr(wanted, name) is not None)
+    yield Line("triage", "third", filters, is_again=True)
+    yield Line("triage", "open", filters)
+    if asked.judged:
+        yield Line("audit", "open", filters, "inside")
+
+
+def _list_values(asked: Asked) -> dict[str, Any]:
+    """What the parameters of all lines stand for."""
+    values: dict[str, Any] = {name: getattr(asked.wanted, name) for name in ("topic", *_FILTERS)}
+    return values | {"run": asked.run, "judged": list(asked.judged), "left_out": list(asked.left_out)}

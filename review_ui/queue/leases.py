@@ -4,17 +4,18 @@ A lease is a holder and a time in the sample's own row: whoever takes one takes 
 decision, by leaving, or by itself.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
 
 import sqlalchemy as sa
 
-from curation.reviewing.tables import EVENTS, SAMPLES
+from curation.reviewing.tables import SAMPLES
+from review_ui.queue.line import Line, list_conditions
 
 LEASE_S = 600.0
 """Seconds. Ten minutes are enough for the longest dialogue and an edit; reading on renews it."""
-
-Condition = sa.ColumnElement[bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,40 +42,36 @@ class Lease:
     until: float
 
 
-def is_free(who: Who) -> Condition:
-    """Held by nobody, or by the one who asks."""
-    return sa.or_(SAMPLES.c.held_until < who.now, SAMPLES.c.holder == who.reviewer)
+def take(connection: sa.Connection, who: Who, line: Line, values: Mapping[str, Any], count: int) -> list[int]:
+    """Lease up to `count` samples, the first of a line; returns their numbers in order. `values`: of its parameters.
 
-
-def not_seen_by(reviewer: str) -> Condition:
-    """Of a second or third look: by somebody who has not decided yet."""
-    theirs = sa.select(EVENTS.c.event).where(
-        EVENTS.c.sample == SAMPLES.c.sample,
-        EVENTS.c.reviewer == reviewer,
-        EVENTS.c.kind.in_(("accept", "flag", "edit")),
-    )
-    return ~sa.exists(theirs)
-
-
-def take(
-    connection: sa.Connection, who: Who, conditions: Sequence[Condition], count: int, left_out: Collection[str] = ()
-) -> list[int]:
-    """Lease up to `count` samples, the first of the queue that the conditions name; returns their numbers in order.
-
-    Those that one holds already come again: a screen that knows them names them in `left_out`.
+    Those that one holds already come again: a screen that knows them names them as `left_out`, ids, among the values.
     """
-    if count <= 0:
-        return []
-    wanted = [*conditions, is_free(who)]
-    if left_out:
-        wanted.append(SAMPLES.c.id.not_in(left_out))
-    query = sa.select(SAMPLES.c.sample).where(*wanted).order_by(SAMPLES.c.later, SAMPLES.c.rank, SAMPLES.c.sample)
-    query = query.limit(count).with_for_update(skip_locked=True)
-    found = list(connection.execute(query).scalars())
+    own = {"me": who.reviewer, "now": who.now, "count": count}
+    found = list(
+        connection.execute(_next(line, bool(values.get("left_out"))), {**values, **line.place, **own}).scalars()
+    )
     if found:
-        change = sa.update(SAMPLES).where(SAMPLES.c.sample.in_(found))
-        connection.execute(change.values(holder=who.reviewer, held_until=who.until))
+        connection.execute(_HOLD, {"found": found, "new_holder": who.reviewer, "new_until": who.until})
     return found
+
+
+@lru_cache(maxsize=512)
+def _next(line: Line, has_left_out: bool) -> sa.Select[Any]:
+    """The first of a line that nobody else holds."""
+    free = sa.or_(SAMPLES.c.held_until < sa.bindparam("now"), SAMPLES.c.holder == sa.bindparam("me"))
+    query = sa.select(SAMPLES.c.sample).where(*list_conditions(line), free)
+    if has_left_out:
+        query = query.where(SAMPLES.c.id.not_in(sa.bindparam("left_out", expanding=True)))
+    query = query.order_by(SAMPLES.c.later, SAMPLES.c.rank, SAMPLES.c.sample)
+    return query.limit(sa.bindparam("count", type_=sa.Integer)).with_for_update(skip_locked=True)
+
+
+_HOLD = (
+    sa.update(SAMPLES)
+    .where(SAMPLES.c.sample.in_(sa.bindparam("found", expanding=True)))
+    .values(holder=sa.bindparam("new_holder"), held_until=sa.bindparam("new_until"))
+)
 
 
 def leave(connection: sa.Connection, run: int, reviewer: str, ids: Collection[str] | None = None) -> int:
