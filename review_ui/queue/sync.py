@@ -19,7 +19,7 @@ from curation.filters import FILTERS
 from curation.reviewing.draw import draw_turn
 from curation.reviewing.outcome import Facts, list_tallies
 from curation.reviewing.place import make_key
-from curation.reviewing.tables import CODES, LOTS, RUNS, SAMPLES, TALLIES
+from curation.reviewing.tables import CODES, EVENTS, LOTS, RUNS, SAMPLES, TALLIES
 from curation.settings import CurationSettings
 from curation.source import Source
 from datagen.errors import DataError
@@ -49,6 +49,8 @@ class Known:
     sample: int
     pool: str
     verdict: str | None
+    mode: str | None
+    """In which the verdict that counts was given."""
     values: tuple[Any, ...]
     """Of the columns `_CHANGING`."""
 
@@ -66,7 +68,11 @@ def fingerprint_curated(folder: Path) -> str:
 def sync_run(connection: sa.Connection, folder: Path, source: Source, settings: CurationSettings) -> int:
     """Bring the database up to what `curated/` says, and return the run's number; nothing where it is up to it."""
     key, fingerprint = make_key(folder), fingerprint_curated(folder)
-    found = connection.execute(sa.select(RUNS.c.run, RUNS.c.imported).where(RUNS.c.key == key)).one_or_none()
+    query = sa.select(RUNS.c.run, RUNS.c.imported).where(RUNS.c.key == key)
+    found = connection.execute(query).one_or_none()
+    if found is None or found.imported != fingerprint:
+        _hold_others(connection)
+        found = connection.execute(query).one_or_none()
     values = {"name": folder.resolve().name, "folder": str(folder.resolve()), "imported": fingerprint}
     if found is None:
         inserted = connection.execute(sa.insert(RUNS).values(key=key, **values)).inserted_primary_key
@@ -84,6 +90,15 @@ def sync_run(connection: sa.Connection, folder: Path, source: Source, settings: 
     count_anew(connection, run)
     keep_facets(connection, run)
     return int(run)
+
+
+def _hold_others(connection: sa.Connection) -> None:
+    """Let decisions and claims wait: one that commits while its sample is counted anew would be counted wrongly.
+
+    SQLite has one writer at a time anyway; PostgreSQL goes on reading.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(sa.text(f"LOCK TABLE {SAMPLES.name} IN EXCLUSIVE MODE"))
 
 
 def _read(path: Path, columns: list[str]) -> pa.Table:
@@ -114,9 +129,10 @@ def _write_lots(connection: sa.Connection, run: int, folder: Path, source: Sourc
 
 
 def _read_known(connection: sa.Connection, run: int) -> dict[str, Known]:
-    columns = [SAMPLES.c[name] for name in ("id", "sample", "pool", "verdict", *_CHANGING)]
-    rows = connection.execute(sa.select(*columns).where(SAMPLES.c.run == run))
-    return {row[0]: Known(row[1], row[2], row[3], tuple(row[4:])) for row in rows}
+    columns = [SAMPLES.c.id, SAMPLES.c.sample, SAMPLES.c.pool, SAMPLES.c.verdict, EVENTS.c.mode]
+    query = sa.select(*columns, *(SAMPLES.c[name] for name in _CHANGING)).where(SAMPLES.c.run == run)
+    rows = connection.execute(query.outerjoin_from(SAMPLES, EVENTS, EVENTS.c.event == SAMPLES.c.event))
+    return {row[0]: Known(row[1], row[2], row[3], row[4], tuple(row[5:])) for row in rows}
 
 
 def _list_samples(folder: Path, settings: CurationSettings, lots: Mapping[str, Lot]) -> Iterator[dict[str, Any]]:
@@ -212,13 +228,19 @@ def _write_samples(
 
 
 def _keep_pool(row: dict[str, Any], before: Known) -> dict[str, Any]:
-    """In the pool that it has. What is undecided leaves the audit with the lot, and may enter a pool from none."""
+    """In the pool that it has, or was decided in before it went.
+
+    What is undecided leaves the audit with the lot, and triage where curation no longer asks; it may enter a pool from
+    none.
+    """
     if before.verdict is None and before.pool == "none":
         return row
-    if before.verdict is None and before.pool == "audit" and not row["is_lot"]:
+    is_left = not row["is_lot"] if before.pool == "audit" else row["pool"] == "none"
+    if before.verdict is None and is_left:
         return row | {"pool": "none"}
-    rank = before.values[_CHANGING.index("rank")] if before.pool == "audit" else row["rank"]
-    return row | {"pool": before.pool, "rank": rank}
+    pool = before.mode if before.values[_CHANGING.index("status")] == "gone" else before.pool
+    rank = before.values[_CHANGING.index("rank")] if pool == "audit" else row["rank"]
+    return row | {"pool": pool, "rank": rank}
 
 
 def _write_gone(connection: sa.Connection, left: Mapping[str, Known]) -> None:

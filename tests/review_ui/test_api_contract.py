@@ -4,6 +4,7 @@ import shutil
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +79,7 @@ def _list_known(run: ReviewedRun) -> dict[str, list[Any]]:
     rows = run.database.read(lambda connection: connection.execute(query).all())
     ids = [row.id for row in rows]
     triaged = [{"id": row.id, "revision": 1} for row in rows if row.pool == "triage"]
-    pairs = [list(pair) for pair in zip(triaged, triaged[1:], strict=False)]
+    pairs = [list(pair) for pair in pairwise(triaged)]
     topics = ["일상 대화", "보고 싶다는 표현"]
     return {"run": [run.name], "topic": topics, "id": ids, "sample": ids, "revision": [1], "members": pairs}
 

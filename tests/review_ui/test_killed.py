@@ -83,7 +83,7 @@ def _work(base: str, run: str, told: Told, number: int) -> None:
                 if chance.random() < 0.3:
                     _post(session, f"{base}/api/v1/runs/{run}/decisions", decision)
     except requests.HTTPError as exc:
-        told.refused.append(exc.response.text)
+        told.refused.append(str(exc.response and exc.response.text))
     except requests.RequestException:
         return  # killed
 
