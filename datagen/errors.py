@@ -12,7 +12,7 @@ DamhwaError                     1   never raised itself
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 class DamhwaError(Exception):
@@ -32,12 +32,16 @@ class UsageError(DamhwaError):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One mistake in a user's file. `line` is 1-based; None where the file as a whole is meant."""
+    """One mistake in a user's file. `line` is 1-based; None where the file as a whole is meant.
+
+    `location`: keys and places (from 0) that lead to the value meant, for those who show it beside its field.
+    """
 
     file: str
     line: int | None
     message: str
     hint: str | None = None
+    location: tuple[int | str, ...] = field(default=(), compare=False)
 
     def __str__(self) -> str:
         place = self.file if self.line is None else f"{self.file}:{self.line}"

@@ -32,6 +32,10 @@ class FormReader:
     def add(self, path: Path, line: int | None, message: str, hint: str | None = None) -> None:
         self.problems.append(Problem(str(path), line, message, hint))
 
+    def add_at(self, path: Path, location: Location, message: str, hint: str | None = None) -> None:
+        """A problem with the value at `location` of a file that was read."""
+        self.problems.append(Problem(str(path), self.find_line(path, location), message, hint, location))
+
     def read_text(self, path: Path) -> str | None:
         try:
             return self._read(path).decode("utf-8-sig")
@@ -74,7 +78,7 @@ class FormReader:
         except ValidationError as exc:
             for error in exc.errors(include_url=False):
                 message, hint = _explain(error, form)
-                self.add(path, self.find_line(path, error["loc"]), message, hint)
+                self.add_at(path, error["loc"], message, hint)
             return None
 
     def find_line(self, path: Path, location: Location) -> int:

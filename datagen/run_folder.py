@@ -100,20 +100,32 @@ def describe_request(loaded: LoadedSpec) -> dict[str, Any]:
 def freeze_request(folder: Path, ledger: Ledger, loaded: LoadedSpec, is_curated: bool = False) -> None:
     """Record what is asked in a new run, or check it against what was asked.
 
-    Larger quotas, new topics and new situations are taken over; so is a quota lowered to no less than was accepted,
-    or, of a curated run (which keeps what is beyond a quota in reserve), to anything.
-    Raises UsageError, with a diff, for any other change; DataError where `spec.yaml` was edited by hand.
+    Raises UsageError, with a diff, for a change that `check_request` does not allow; DataError where `spec.yaml` was
+    edited by hand.
     """
     asked = _dump(describe_request(loaded))
     known = ledger.read_setting("request")
     if known is None:
         ledger.write_settings(request=asked, dataset=loaded.spec.dataset, run_id=secrets.token_hex(4))
     elif known != asked:
-        if not is_curated:
-            _check_quotas(known, asked, ledger)
-        _check_change(folder, known, asked)
+        check_request(folder, ledger, loaded, is_curated)
         ledger.write_settings(request=asked)
     _write_copy(folder / "spec.yaml", asked)
+
+
+def check_request(folder: Path, ledger: Ledger, loaded: LoadedSpec, is_curated: bool = False) -> None:
+    """Whether a spec goes on in the run that was made with an earlier state of it; nothing is written.
+
+    Larger quotas, new topics and new situations are taken over; so is a quota lowered to no less than was accepted,
+    or, of a curated run (which keeps what is beyond a quota in reserve), to anything.
+    Raises UsageError, with a diff, for any other change.
+    """
+    asked, known = _dump(describe_request(loaded)), ledger.read_setting("request")
+    if known is None or known == asked:
+        return
+    if not is_curated:
+        _check_quotas(known, asked, ledger)
+    _check_change(folder, known, asked)
 
 
 def read_request(ledger: Ledger) -> dict[str, Any]:

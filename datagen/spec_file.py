@@ -71,11 +71,11 @@ def _check_topic_names(reader: FormReader, path: Path, data: dict[str, Any]) -> 
     names = [entry.get("name") for entry in entries]
     for index, name in _find_repeats(names):
         found = f"topic '{name}' stands here a second time, expected each once"
-        reader.add(path, reader.find_line(path, ("topics", index, "name")), found, "merge the two, or rename one")
+        reader.add_at(path, ("topics", index, "name"), found, "merge the two, or rename one")
     for at, entry in enumerate(entries):
         for index, situation in _find_repeats(_strings(entry, "situations")):
             found = f"situation '{situation[:30]}…' of topic '{entry.get('name')}' stands twice, expected each once"
-            reader.add(path, reader.find_line(path, ("topics", at, "situations", index)), found, "write another one")
+            reader.add_at(path, ("topics", at, "situations", index), found, "write another one")
 
 
 def _find_repeats(values: Iterable[object]) -> list[tuple[int, str]]:
@@ -93,20 +93,18 @@ def _load_personas(reader: FormReader, path: Path, data: object) -> list[tuple[P
     personas: list[tuple[Path, Persona]] = []
     for index, relative in enumerate(_strings(data, "personas")):
         file = path.parent / relative
-        line = ("personas", index)
+        place = ("personas", index)
         if not file.is_file():
             known = [str(found.relative_to(path.parent)) for found in path.parent.glob("personas/*.yaml")]
             near = difflib.get_close_matches(relative, known, n=1)
             hint = f"did you mean `{near[0]}`?" if near else "the path is relative to the spec's own folder"
-            reader.add(path, reader.find_line(path, line), f"persona file {relative} does not exist", hint)
+            reader.add_at(path, place, f"persona file {relative} does not exist", hint)
             continue
         persona = reader.validate(file, reader.read_yaml(file), Persona)
         if persona is None:
             continue
         if persona.id in (other.id for _, other in personas):
-            reader.add(
-                path, reader.find_line(path, line), f"persona id '{persona.id}' stands twice, expected each once"
-            )
+            reader.add_at(path, place, f"persona id '{persona.id}' stands twice, expected each once")
             continue
         personas.append((file, persona))
     return personas
@@ -120,9 +118,9 @@ def _load_examples(reader: FormReader, path: Path, patterns: Iterable[str]) -> t
         except (ValueError, NotImplementedError) as exc:
             files, pattern = [], f"{pattern} ({exc})"
         if not files:
-            line = reader.find_line(path, ("examples", index))
             hint = "the pattern is relative to the file it stands in"
-            reader.add(path, line, f"no example file matches {pattern}, expected at least one transcript", hint)
+            found = f"no example file matches {pattern}, expected at least one transcript"
+            reader.add_at(path, ("examples", index), found, hint)
         texts += [text for file in files if (text := reader.read_text(file)) is not None]
     return tuple(clean_text(text).strip() for text in texts)
 
