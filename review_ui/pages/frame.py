@@ -21,6 +21,8 @@ TEMPLATES = jinja2.Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
+TEMPLATES.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "sort_keys": False}
+"""Hangul as it is: escaped it would take twice the bytes."""
 Words = Mapping[str, tuple[str, str]]
 """Key → Korean, English."""
 
@@ -54,6 +56,7 @@ def render(request: web.Request, template: str, words: Words, **values: Any) -> 
         **values,
     )
     response = web.Response(text=text, content_type="text/html")
+    response.enable_compression()
     if request.query.get("language") in LANGUAGES:
         response.set_cookie(LANGUAGE_COOKIE, language, max_age=31_536_000, httponly=True, samesite="Strict")
     return response
