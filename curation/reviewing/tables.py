@@ -64,6 +64,8 @@ DISPOSITIONS = sa.Table(
 """What authors decided about lots: a log like `events`, rows are added and never changed. `good`, `defects`: what the
 audit had found by then; `count`: dialogues that it concerned."""
 
+_IS_HELD = sa.text("holder IS NOT NULL")
+
 SAMPLES = sa.Table(
     "samples",
     METADATA,
@@ -97,7 +99,7 @@ SAMPLES = sa.Table(
     sa.Index("samples_best", "run", "pool", "state", "later", "rank"),
     sa.Index("samples_why", "run", "pool", "state", "why", "later", "rank"),
     sa.Index("samples_cluster", "run", "cluster"),
-    sa.Index("samples_held", "run", "holder"),
+    sa.Index("samples_held", "run", "holder", sqlite_where=_IS_HELD, postgresql_where=_IS_HELD),
 )
 """A dialogue that may be reviewed.
 

@@ -1,5 +1,6 @@
 """The dialogues' text, read from Parquet where the database says it lies; a few row groups are kept in memory."""
 
+from bisect import bisect
 from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +17,10 @@ from datagen.store import SCHEMA, from_row
 
 GROUPS_KEPT = 32
 """Row groups in memory: 500 dialogues, about 1 MB, each."""
+FILES_KEPT = 64
+"""Files that stay open: to open one takes longer (2 ms) than to read a row group from it."""
+SEARCHES_KEPT = 64
+"""A reviewer who goes through what a search found asks for it again with every claim."""
 MOST_FOUND = 2_000
 """Dialogues that a search finds at most; more would not be reviewed in a sitting."""
 
@@ -27,6 +32,8 @@ class Texts:
         self._folder = folder / ".curation" / "measured"
         self._groups: OrderedDict[tuple[str, int], pa.Table] = OrderedDict()
         self._starts: dict[str, list[int]] = {}
+        self._files: OrderedDict[str, pq.ParquetFile] = OrderedDict()
+        self._searches: OrderedDict[str, list[str]] = OrderedDict()
         self._lock = Lock()
 
     def load(self, places: Sequence[tuple[str, int]]) -> list[Dialogue]:
@@ -42,9 +49,18 @@ class Texts:
         Every text is looked at: an index of trigrams would not find words of two syllables, and most Korean words are.
         """
         wanted = fold(text)
+        with self._lock:
+            found = self._searches.get(wanted)
+        if found is None:
+            found = self._look_for(wanted) if wanted else []
+            with self._lock:
+                self._searches[wanted] = found
+                while len(self._searches) > SEARCHES_KEPT:
+                    self._searches.popitem(last=False)
+        return list(found)
+
+    def _look_for(self, wanted: str) -> list[str]:
         found: list[str] = []
-        if not wanted:
-            return found
         for path in sorted(self._folder.glob("*.parquet")):
             with self._reading(path), pq.ParquetFile(path) as file:
                 for group in range(file.num_row_groups):
@@ -58,6 +74,9 @@ class Texts:
         with self._lock:
             self._groups.clear()
             self._starts.clear()
+            self._searches.clear()
+            while self._files:
+                self._files.popitem()[1].close()
 
     def _load_one(self, name: str, row: int) -> Dialogue:
         group = self._find_group(name, row)
@@ -66,32 +85,39 @@ class Texts:
         return from_row(table.slice(at, 1).to_pylist()[0])
 
     def _find_group(self, name: str, row: int) -> int:
-        if name not in self._starts:
-            path = self._folder / name
-            with self._reading(path):
-                metadata = pq.read_metadata(path)
+        starts = self._starts.get(name)
+        if starts is None:
+            with self._lock, self._reading(self._folder / name):
+                metadata = self._open(name).metadata
             starts = [0]
             for group in range(metadata.num_row_groups):
                 starts.append(starts[-1] + metadata.row_group(group).num_rows)
             self._starts[name] = starts
-        starts = self._starts[name]
         if not 0 <= row < starts[-1]:
             raise self._explain(self._folder / name, f"it has no row {row}")
-        return next(number for number, end in enumerate(starts[1:]) if row < end)
+        return bisect(starts, row) - 1
 
     def _read_group(self, name: str, group: int) -> pa.Table:
-        with self._lock:
-            if (kept := self._groups.get((name, group))) is not None:
-                self._groups.move_to_end((name, group))
-                return kept
-        path = self._folder / name
-        with self._reading(path), pq.ParquetFile(path) as file:
-            table = file.read_row_group(group, columns=SCHEMA.names)
-        with self._lock:
-            self._groups[name, group] = table
-            while len(self._groups) > GROUPS_KEPT:
-                self._groups.popitem(last=False)
+        with self._lock, self._reading(self._folder / name):
+            table = self._groups.get((name, group))
+            if table is None:
+                table = self._open(name).read_row_group(group, columns=SCHEMA.names)
+                self._groups[name, group] = table
+                while len(self._groups) > GROUPS_KEPT:
+                    self._groups.popitem(last=False)
+            self._groups.move_to_end((name, group))
         return table
+
+    def _open(self, name: str) -> pq.ParquetFile:
+        """The file, open; one that is gone from the folder is an OSError. Asked for under the lock."""
+        path = self._folder / name
+        path.stat()
+        if name not in self._files:
+            self._files[name] = pq.ParquetFile(path)
+        self._files.move_to_end(name)
+        while len(self._files) > FILES_KEPT:
+            self._files.popitem(last=False)[1].close()
+        return self._files[name]
 
     def _reading(self, path: Path) -> "_Reading":
         return _Reading(path)

@@ -93,6 +93,7 @@ def count_waiting(connection: sa.Connection, asked: Asked, most: int = 1_000) ->
 
 _HELD = sa.select(SAMPLES.c.sample).where(
     SAMPLES.c.run == sa.bindparam("run"),
+    SAMPLES.c.holder.is_not(None),
     SAMPLES.c.holder != sa.bindparam("me"),
     SAMPLES.c.held_until >= sa.bindparam("now"),
 )

@@ -28,7 +28,7 @@ class Line:
     is_again: bool = False
 
     @property
-    def place(self) -> Mapping[str, str | None]:
+    def place(self) -> dict[str, str | None]:
         """Values of its own."""
         return {} if self.pool is None else {"pool": self.pool, "state": self.state}
 
@@ -41,7 +41,7 @@ def list_conditions(line: Line) -> Sequence[Condition]:
         for column in (SAMPLES.c.pool, SAMPLES.c.state):
             conditions.append((sa.func.coalesce(column, "") if is_narrow else column) == sa.bindparam(column.name))
     conditions += [_FILTERS[name] for name in line.filters]
-    judged = sa.bindparam("judged", expanding=True)
+    judged: sa.BindParameter[list[str]] = sa.bindparam("judged", expanding=True)
     if line.judged == "outside":
         conditions.append(SAMPLES.c.topic.not_in(judged))
     elif line.judged == "inside":

@@ -12,9 +12,7 @@ from curation.reviewing.tables import EVENTS, LOTS, SAMPLES, TALLIES
 
 EVENT = sa.select(EVENTS).where(EVENTS.c.key == sa.bindparam("key"))
 LOCK = (
-    sa.select(SAMPLES)
-    .where(SAMPLES.c.run == sa.bindparam("run"), SAMPLES.c.id == sa.bindparam("id"))
-    .with_for_update()
+    sa.select(SAMPLES).where(SAMPLES.c.run == sa.bindparam("run"), SAMPLES.c.id == sa.bindparam("id")).with_for_update()
 )
 ENTRIES = sa.select(
     EVENTS.c.messages.is_not(None), EVENTS.c.event, EVENTS.c.reviewer, EVENTS.c.kind, EVENTS.c.reason, EVENTS.c.undoes
@@ -46,15 +44,13 @@ AUDIT = sa.select(TALLIES.c.name, TALLIES.c.count).where(
     TALLIES.c.name.startswith("audit:"),
 )
 JUDGED = (
-    sa.select(LOTS.c.topic)
-    .where(LOTS.c.run == sa.bindparam("run"), LOTS.c.verdict.is_not(None))
-    .order_by(LOTS.c.topic)
+    sa.select(LOTS.c.topic).where(LOTS.c.run == sa.bindparam("run"), LOTS.c.verdict.is_not(None)).order_by(LOTS.c.topic)
 )
 
 
 @cache
 def add_to(table: sa.Table, dialect: str) -> sa.Insert:
     """Adds `count` to the row with these keys; a new row begins at it."""
-    insert = (sqlite if dialect == "sqlite" else postgresql).insert(table)
+    insert: sqlite.Insert | postgresql.Insert = (sqlite if dialect == "sqlite" else postgresql).insert(table)
     total = {"count": table.c.count + insert.excluded["count"]}
     return insert.on_conflict_do_update(index_elements=[*table.primary_key], set_=total)
