@@ -34,7 +34,18 @@ def list_options(command: Callable[..., None]) -> set[str]:
     return options
 
 
-COMMANDS = (damhwa.check, damhwa.generate, damhwa.build, damhwa.curate, damhwa.export, damhwa.publish, damhwa.simulate)
+COMMANDS = (
+    damhwa.check,
+    damhwa.generate,
+    damhwa.build,
+    damhwa.curate,
+    damhwa.export,
+    damhwa.publish,
+    damhwa.simulate,
+    damhwa.review,
+    damhwa.import_reviews,
+    damhwa.add_reviewer,
+)
 
 
 def test_the_options_that_are_told_are_there() -> None:
