@@ -1,5 +1,6 @@
 """Decisions: taken, checked, undone, listed."""
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -53,7 +54,9 @@ async def decide(call: Call) -> DecisionAnswer:
     )
     findings: list[Finding] | None = None
     if form.kind == "edit":
-        decision, findings = await _edit(call, form, decision)
+        findings = await service.read(run, lambda connection: _recall_findings(connection, form.key))
+        if findings is None:
+            decision, findings = await _edit(call, form, decision)
     try:
         stored = await service.write(run, lambda connection: run.desk.decide(connection, decision, now))
     except RefusedError as exc:
@@ -72,6 +75,12 @@ def _check_form(form: DecisionForm) -> None:
         wrong = "`undoes` belongs to an undo, and an undo has it"
     if wrong:
         raise ApiError(422, "invalid", wrong)
+
+
+def _recall_findings(connection: sa.Connection, key: str) -> list[Finding] | None:
+    """What the filters said when this edit came before; None: it is new. Its own revision does not make it stale."""
+    known = connection.execute(sa.select(EVENTS.c.findings).where(EVENTS.c.key == key)).one_or_none()
+    return None if known is None else [Finding(**each) for each in json.loads(known.findings or "[]")]
 
 
 async def _edit(call: Call, form: DecisionForm, decision: Decision) -> tuple[Decision, list[Finding]]:

@@ -4,7 +4,7 @@
 // KeyboardEvent.code), so keys, mouse and touch are one thing.
 "use strict";
 const LOCK_MS = 250, READY = 3, RENEW_S = 90, PAUSE_MS = 600, WATCH_MS = 10000, FIGURES_MS = 15000, LONGEST_MS = 20000;
-let answers = new Map(), memory = {}; // stays so where it is denied: store() says so at the first decision
+let memory; // empty where it is denied: store() says so at the first decision
 try { memory = localStorage; } catch { memory = {}; }
 
 // The outbox: an entry of localStorage for each decision, so that two tabs never write the same one.
@@ -49,7 +49,7 @@ async function sendAll() {
   for (let [entry] = list("out"); entry; [entry] = list("out")) {
     const { status, told, isLost } = await call(entry.path, entry.body, entry.run);
     if (isLost) return;
-    if (status === 200) answers.set(entry.body.key, told);
+    if (status === 200) desk.answers.set(entry.body.key, told);
     else if (store("refused", entry.end, { ...entry, message: told.message })) tell(t("refused_one", told));
     else return;
     memory.removeItem(entry.name);
@@ -215,7 +215,7 @@ async function save() {
   tell(t("edit.checking"));
   if (!desk.isAway) await pump();
   const isSent = !list("out").some((each) => each.body.key === body.key);
-  const told = answers.get(body.key) ?? (isSent ? (await call("decisions", body)).told : {}); // another tab sent it
+  const told = desk.answers.get(body.key) ?? (isSent ? (await call("decisions", body)).told : {}); // by another tab
   if (!told.findings?.some((each) => each.verdict === "drop")) { fill("message"); return advance(); }
   card.revision = told.revision;
   startEdit(edit.turn);

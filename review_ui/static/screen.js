@@ -4,7 +4,8 @@
 const $ = (id) => document.getElementById(id), all = (query) => document.querySelectorAll(query);
 const page = JSON.parse($("page").textContent), editor = $("editor"), field = $("edit-text");
 const desk = { run: "", wanted: {}, card: null, drawn: 0, ready: [], past: [], at: null, turn: null, edit: null, age: 0,
-  csrf: page.csrf, skew: 0, isAway: false, isOut: false, wait: 1000, line: Promise.resolve(), opening: null };
+  opening: null, csrf: page.csrf, skew: 0, isAway: false, isOut: false, wait: 1000, line: Promise.resolve(),
+  answers: new Map() };
 
 const t = (key, values = {}) => page.words[key].replace(/\{(\w+)\}/g, (_, name) => values[name]);
 const short = (id) => `#${id.split("-").at(-1).slice(-12)}`;
