@@ -47,7 +47,7 @@ class Told:
     def wait_for_more(self, least: int) -> None:
         with self.grown:
             until = len(self.keys) + least
-            assert self.grown.wait_for(lambda: len(self.keys) >= until, 30), f"it stopped answering: {self.refused}"
+            assert self.grown.wait_for(lambda: len(self.keys) >= until, 120), f"it stopped answering: {self.refused}"
 
 
 @contextmanager
@@ -73,7 +73,7 @@ def _work(base: str, run: str, told: Told, number: int) -> None:
     chance = random.Random(number)
     session = requests.Session()
     try:
-        session.headers["X-CSRF-Token"] = session.get(f"{base}/api/v1/me", timeout=10).json()["csrf"]
+        session.headers["X-CSRF-Token"] = session.get(f"{base}/api/v1/me", timeout=60).json()["csrf"]
         while True:
             cards = _post(session, f"{base}/api/v1/runs/{run}/claims", {"mode": "audit", "count": 5})["cards"]
             for card in cards:
@@ -104,7 +104,7 @@ def _make_decision(card: dict[str, Any], chance: random.Random) -> dict[str, Any
 
 
 def _post(session: requests.Session, url: str, body: dict[str, Any]) -> dict[str, Any]:
-    answer = session.post(url, json=body, timeout=10)
+    answer = session.post(url, json=body, timeout=60)
     answer.raise_for_status()
     found: dict[str, Any] = answer.json()
     return found
