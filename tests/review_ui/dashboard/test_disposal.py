@@ -102,6 +102,7 @@ def test_a_regenerated_lot_is_flagged_but_for_what_somebody_accepted_and_starts_
     assert (figures.counts.flagged, figures.counts.waiting) == (3 + 56 + REST + HELD, 0)
     assert figures.reasons == {"fact": 3, "lot": 56 + REST + HELD}
     assert figures.audit.counts.reviewed == 0
+    assert room.count_tallies()["audit:1:defect"] == 3, "a flag that nobody looked for is no finding of the audit"
     of_event = {each.event: each for each in room.list_events()}
     assert of_event[room.read("t05").event].sample == room.read("t05").sample
 
