@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from curation.finding import Finding
 from curation.reviewing.tables import EVENTS, SAMPLES
+from curation.reviews import LOT
 from datagen.record import Dialogue, Message, clean_text
 from review_ui.api.call import ApiError, Call, body_of
 from review_ui.api.forms import (
@@ -183,7 +184,7 @@ async def show_history(call: Call) -> HistoryAnswer:
 
 def _read_history(connection: sa.Connection, run: int, reviewer: str) -> list[Any]:
     query = sa.select(EVENTS, SAMPLES.c.id, SAMPLES.c.topic).join(SAMPLES, SAMPLES.c.sample == EVENTS.c.sample)
-    query = query.where(EVENTS.c.run == run, EVENTS.c.reviewer == reviewer)
+    query = query.where(EVENTS.c.run == run, EVENTS.c.reviewer == reviewer, EVENTS.c.source != LOT)
     rows = connection.execute(query.order_by(EVENTS.c.event.desc()).limit(HISTORY)).all()
     undone = {row.undoes for row in rows}
     keys = {row.event: row.key for row in rows}
