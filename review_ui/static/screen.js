@@ -113,7 +113,8 @@ function drawMember(member) {
     bubble(diff(desk.card.turns[turn]?.content ?? "", content))));
   const choice = number ? button("keep-one", number - 1, values, make("kbd", {}, String(number)), t("keep_one"))
     : make("small", {}, t("read_only"));
-  return make("section", { className: "card" }, nameMember(member), make("ol", {}, turns), choice);
+  return make("section", { className: "card" },
+    make("div", { className: "spread" }, nameMember(member), choice), make("ol", {}, turns));
 }
 function show(card) {
   Object.assign(desk, { card, edit: null, turn: null });
@@ -150,7 +151,7 @@ function showButtons() {
 }
 const secondsLeft = (card) => card.held_until - (Date.now() + desk.skew) / 1000;
 const showLease = () => fill("lease", desk.card?.held_until &&
-  t("lease", { minutes: Math.max(0, Math.ceil(secondsLeft(desk.card) / 60)) }));
+  t("lease", { minutes: Math.max(0, Math.round(secondsLeft(desk.card) / 60)) }));
 const showChecked = ({ findings, message }) => fill("edit-findings",
   findings?.length ? findings.map(drawFinding) : note(message ?? t("findings.none")));
 const members = () => [desk.card, ...desk.card.neighbours];
