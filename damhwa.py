@@ -325,6 +325,13 @@ def review(
     persona: Annotated[
         list[Path] | None, typer.Option(metavar="FILE", help="Persona file for data that is no run; may be repeated.")
     ] = None,
+    spec: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="SPEC", help="Spec that authors may edit here, and build into its RUN; may be repeated."),
+    ] = None,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Builds ask the simulator. For trying things out.")
+    ] = False,
     accounts: Annotated[bool, typer.Option("--accounts", help="Ask for a log-in on loopback too.")] = False,
     trusted_proxy: Annotated[
         list[str] | None,
@@ -343,7 +350,7 @@ def review(
 
     how = ReviewOptions(second_share, lease, tuple(persona or ()))
     log_in = LogInOptions(accounts, tuple(trusted_proxy or ()), user_header, default_role)
-    serve(runs, ServeOptions(host, port, reviewer, how, log_in))
+    serve(runs, ServeOptions(host, port, reviewer, how, log_in, tuple(spec or ()), offline))
 
 
 reviewers = typer.Typer(help="Who may log in to the review page where it asks: add, list, new token, disable.")

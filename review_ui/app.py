@@ -21,6 +21,7 @@ from review_ui.access.visit import ACCESS, VISIT, Access, Visit
 from review_ui.api.call import ApiError, Call, Route
 from review_ui.api.forms import Problem
 from review_ui.api.routes import PREFIX, ROUTES
+from review_ui.event_stream import send_events
 from review_ui.openapi import describe_api
 from review_ui.pages.problem import show_problem
 from review_ui.service import Service
@@ -55,6 +56,7 @@ def build_app(service: Service, access: Access) -> web.Application:
     add_pages(app)
     _add(app, "GET", "/static/{name}", _serve_files(STATIC))
     app.on_response_prepare.append(_set_headers)
+    app.on_shutdown.append(_stop_builds)
     app.on_cleanup.append(_close)
     return app
 
@@ -63,6 +65,11 @@ def _add(app: web.Application, method: str, path: str, handler: RequestHandler) 
     """What can be read can also be asked for its headers alone."""
     for each in ("GET", "HEAD") if method == "GET" else (method,):
         app.router.add_route(each, path, handler)
+
+
+async def _stop_builds(app: web.Application) -> None:
+    """Before requests are waited for: those that follow a build end with it."""
+    await app[SERVICE].stop_builds()
 
 
 async def _close(app: web.Application) -> None:
@@ -155,7 +162,10 @@ def _answer_with(route: Route) -> RequestHandler:
             csrf=visit.csrf,
             address=request.remote or "",
         )
-        return web.json_response(text=(await route.handler(call)).model_dump_json())
+        given = await route.handler(call)
+        if isinstance(given, BaseModel):
+            return web.json_response(text=given.model_dump_json())
+        return await send_events(request, given)
 
     return answer
 

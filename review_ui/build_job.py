@@ -170,7 +170,7 @@ class BuildJob:
 
     async def _look(self, state: State, code: int | None = None) -> None:
         seconds = time.monotonic() - self._started
-        figures = await asyncio.to_thread(_read_figures, self.request.run)
+        figures = await asyncio.to_thread(read_figures, self.request.run)
         message = ""
         if state == "failed":
             message = await asyncio.to_thread(read_tail, self.request.run / LOG_NAME)
@@ -263,7 +263,7 @@ def read_tail(log: Path) -> str:
     return "\n".join((lines[1:] if size > TAIL_BYTES else lines)[-TAIL_LINES:])
 
 
-def _read_figures(run: Path) -> dict[str, Any] | None:
+def read_figures(run: Path) -> dict[str, Any] | None:
     """The figures of `Progress`; None while there are none, or a writer is in the way."""
     try:
         status = read_status(run)

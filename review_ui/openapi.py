@@ -11,6 +11,7 @@ from pydantic.json_schema import JsonSchemaMode, models_json_schema
 from review_ui.api.call import Route
 from review_ui.api.forms import Problem
 from review_ui.api.routes import PREFIX, ROUTES
+from review_ui.event_stream import MEDIA_TYPE
 
 _REASONS = {
     400: "The request is no HTTP that can be read",
@@ -61,7 +62,7 @@ def _describe(route: Route, names: Names) -> dict[str, Any]:
         "summary": route.summary,
         "operationId": route.handler.__name__,
         "x-role": route.role,
-        "responses": {"200": _answer(_REASON_OK, names[route.answer, "serialization"])},
+        "responses": {"200": _describe_success(route, names[route.answer, "serialization"])},
         "parameters": [
             {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
             for name in re.findall(r"{(\w+)}", route.path)
@@ -80,6 +81,15 @@ def _describe(route: Route, names: Names) -> dict[str, Any]:
 
 
 _REASON_OK = "Done"
+
+
+def _describe_success(route: Route, schema: dict[str, Any]) -> dict[str, Any]:
+    """Of a stream the content is text; each event's data is JSON of the schema (OpenAPI 3.2 calls it `itemSchema`)."""
+    if not route.is_stream:
+        return _answer(_REASON_OK, schema)
+    told = "Server-sent events; the `data` of each is JSON of the schema in `x-event-data`"
+    content = {"schema": {"type": "string"}, "x-event-data": schema}
+    return {"description": told, "content": {MEDIA_TYPE: content}}
 
 
 def _answer(reason: str, schema: dict[str, Any]) -> dict[str, Any]:

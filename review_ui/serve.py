@@ -17,6 +17,8 @@ from review_ui.access.loopback import LoopbackAccess, is_loopback
 from review_ui.access.proxy import Proxies, read_networks
 from review_ui.access.visit import Access
 from review_ui.app import build_app
+from review_ui.authoring.open_specs import is_curated, open_specs
+from review_ui.authoring.workshop import Workshop
 from review_ui.http import listen
 from review_ui.reviewed_run import ReviewedRun, ReviewOptions
 from review_ui.service import Service
@@ -41,6 +43,10 @@ class ServeOptions:
     reviewer: str | None = None
     review: ReviewOptions = field(default_factory=ReviewOptions)
     log_in: LogInOptions = field(default_factory=LogInOptions)
+    specs: tuple[Path, ...] = ()
+    """Spec files that authors may edit, and build into the runs."""
+    is_offline: bool = False
+    """Builds ask the simulator."""
 
 
 def serve(folders: Sequence[Path], options: ServeOptions) -> None:
@@ -64,18 +70,32 @@ def _serve(folders: Sequence[Path], options: ServeOptions) -> None:
     with ExitStack() as stack:
         access, accounts = open_access(options)
         stack.callback(access.close)
+        _check_names(folders)
+        specs = open_specs(options.specs, folders)
+        to_build = {spec.run for spec in specs}
         runs: dict[str, ReviewedRun] = {}
         for folder in folders:
+            if folder in to_build and not is_curated(folder):
+                continue  # its first build brings it under review
             run = ReviewedRun.open(folder, options.review)
             stack.callback(run.close)
-            if run.name in runs:
-                raise UsageError(f"two runs are called {run.name}", "rename the folder of one")
             runs[run.name] = run
-        service = Service(runs, accounts=accounts)
+        service = Service(runs, accounts=accounts, workshop=Workshop(specs, options.is_offline), options=options.review)
         app = build_app(service, access)
         stack.pop_all()  # the app closes them from here on
     service.warm_up()
+    if not is_loopback(options.host) and not options.log_in.proxies:
+        err.print(
+            "note: names and tokens travel unencrypted; put a proxy with TLS in front (--trusted-proxy)", markup=False
+        )
     asyncio.run(listen(app, (options.host, options.port), _announce))
+
+
+def _check_names(folders: Sequence[Path]) -> None:
+    names = [folder.resolve().name for folder in folders]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise UsageError(f"two runs are called {twice}", "rename the folder of one")
 
 
 def open_access(options: ServeOptions) -> tuple[Access, Accounts | None]:

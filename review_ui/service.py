@@ -12,8 +12,13 @@ from typing import TYPE_CHECKING, TypeVar
 
 import sqlalchemy as sa
 
+from datagen.console import err
+from datagen.errors import DamhwaError
+from review_ui.authoring.open_specs import OpenSpec, is_curated
+from review_ui.authoring.workshop import Workshop
+from review_ui.build_job import BuildJob
 from review_ui.cards.recheck import warm_up
-from review_ui.reviewed_run import ReviewedRun
+from review_ui.reviewed_run import ReviewedRun, ReviewOptions
 from review_ui.statistics.acceptance import bound_defects
 
 if TYPE_CHECKING:
@@ -26,17 +31,25 @@ WRITERS = 8
 
 
 class Service:
-    """What all handlers share. `clock` gives seconds since 1970; `accounts`: None where nobody logs in."""
+    """What all handlers share. `clock` gives seconds since 1970; `accounts`: None where nobody logs in.
+
+    `options`: how a run is reviewed that is curated only after the start.
+    """
 
     def __init__(
         self,
         runs: Mapping[str, ReviewedRun],
         clock: Callable[[], float] = time.time,
         accounts: "Accounts | None" = None,
+        workshop: Workshop | None = None,
+        options: ReviewOptions | None = None,
     ) -> None:
-        self.runs = runs
+        self.runs = dict(runs)
         self.clock = clock
         self.accounts = accounts
+        self.workshop = workshop or Workshop()
+        self._options = options or ReviewOptions()
+        self._builds: set[asyncio.Task[None]] = set()
         is_sqlite = all(run.database.is_sqlite for run in runs.values())
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="read")
         self._writers = ThreadPoolExecutor(1 if is_sqlite else WRITERS, thread_name_prefix="write")
@@ -58,6 +71,33 @@ class Service:
         self._readers.submit(bound_defects, 1, 10)
         for run in self.runs.values():
             self._readers.submit(warm_up, run.look().recheck)
+
+    async def start_build(self, spec: OpenSpec, budget_usd: float | None) -> None:
+        """Start a build; a run that it makes is under review when it is done. Raises UsageError, DataError."""
+        task = asyncio.create_task(self._wait_for(spec, await self.workshop.start(spec, budget_usd)))
+        self._builds.add(task)
+        task.add_done_callback(self._builds.discard)
+
+    async def _wait_for(self, spec: OpenSpec, job: BuildJob) -> None:
+        await job.wait()
+        await self.take_in(spec)
+
+    async def take_in(self, spec: OpenSpec) -> None:
+        """Bring a run under review that was curated for the first time since the start."""
+        if spec.run_name in self.runs or not is_curated(spec.run):
+            return
+        try:
+            run = await self.call(ReviewedRun.open, spec.run, self._options)
+        except DamhwaError as error:  # the next look tries again
+            err.print(f"warning: {error.message}", style="yellow", markup=False)
+            return
+        if self.runs.setdefault(run.name, run) is not run:  # two looked at once
+            run.close()
+
+    async def stop_builds(self) -> None:
+        """Stop the builds that were started here, and wait for their end."""
+        await self.workshop.close()
+        await asyncio.gather(*self._builds)
 
     def close(self) -> None:
         """Wait for what is being written, and close the databases."""

@@ -40,6 +40,19 @@ BEYOND_THE_FLOOR = {
     "curation/baseline.py": {*ASKING, *FORMS, "datagen.start", "datagen.transcript"},
     "curation/build.py": {*ASKING, "datagen.start"},
     "review_ui/build_job.py": {"datagen.run_folder", "datagen.status"},
+    "review_ui/authoring/open_specs.py": {"datagen.ledger", "datagen.spec_edit"},
+    "review_ui/authoring/next_build.py": {
+        *ASKING,
+        *FORMS,
+        "datagen.run_folder",
+        "datagen.spec_file",
+        "datagen.status",
+    },
+    "review_ui/authoring/workshop.py": {"datagen.run_folder"},
+    "review_ui/api/author_forms.py": {"datagen.topic_forms"},
+    "review_ui/api/routes.py": {"datagen.topic_forms"},
+    "review_ui/api/specs.py": {"datagen.spec_edit", "datagen.topic_forms"},
+    "review_ui/pages/spec_form.py": {"datagen.spec_edit", "datagen.topic_forms"},
 }
 NEVER_IN_THE_MAIN_JOB = {"torch", "transformers", "datasets", "ray", "pandas"}
 

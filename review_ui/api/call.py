@@ -3,7 +3,7 @@
 The app and openapi.json are both made from it, so neither can differ from the other.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 
@@ -62,12 +62,16 @@ class ApiError(Exception):
         self.more = more
 
 
-Handler = Callable[[Call], Awaitable[BaseModel]]
+Handler = Callable[[Call], Awaitable[BaseModel | AsyncGenerator[BaseModel, None]]]
+"""Gives the answer, or of a stream its events."""
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One operation. `refusals`: the status codes that it answers beside the common ones (400, 401, 403, 413, 422)."""
+    """One operation. `refusals`: the status codes that it answers beside the common ones (400, 401, 403, 413, 422).
+
+    `is_stream`: it answers with server-sent events, each of the form `answer`.
+    """
 
     method: Literal["GET", "POST", "PUT", "DELETE"]
     path: str
@@ -78,6 +82,7 @@ class Route:
     query: type[BaseModel] | None = None
     role: Role = "reviewer"
     refusals: Sequence[int] = ()
+    is_stream: bool = False
 
     @property
     def is_write(self) -> bool:

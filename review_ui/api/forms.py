@@ -34,6 +34,17 @@ class Problem(Form):
     revision: int | None = None
     """Of the text as it is now, where the screen's was an older one."""
     findings: tuple["FindingView", ...] | None = None
+    problems: tuple["SpecProblem", ...] | None = None
+
+
+class SpecProblem(Form):
+    """A mistake, as `damhwa check` tells it. `location`: keys and places (from 0) that lead to the value meant."""
+
+    file: str
+    line: int | None
+    message: str
+    hint: str | None
+    location: tuple[int | str, ...]
 
 
 class FindingView(Form):

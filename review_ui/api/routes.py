@@ -1,6 +1,7 @@
 """All routes of `/api/v1`, in one table."""
 
-from review_ui.api import accounts, dashboard, decisions, queue, runs
+from datagen.topic_forms import SpecEdit
+from review_ui.api import accounts, builds, dashboard, decisions, queue, runs, specs
 from review_ui.api.account_forms import (
     AccountForm,
     AccountsAnswer,
@@ -8,6 +9,7 @@ from review_ui.api.account_forms import (
     NameForm,
     TokenAnswer,
 )
+from review_ui.api.author_forms import BuildForm, BuildsAnswer, BuildView, SpecAnswer, SpecCheckAnswer, SpecsAnswer
 from review_ui.api.call import Route
 from review_ui.api.dashboard_forms import DashboardAnswer, DashboardQuery, DispositionAnswer, DispositionForm
 from review_ui.api.forms import (
@@ -104,6 +106,67 @@ ROUTES: tuple[Route, ...] = (
         DispositionForm,
         role="author",
         refusals=(404, 409),
+    ),
+    Route("GET", "/specs", specs.list_specs, "The specs that may be edited", SpecsAnswer, role="author"),
+    Route(
+        "GET",
+        "/specs/{spec}",
+        specs.show_spec,
+        "A spec's topics and quotas, its forecast, and what its next build will do",
+        SpecAnswer,
+        role="author",
+        refusals=(404, 409, 422),
+    ),
+    Route(
+        "PUT",
+        "/specs/{spec}",
+        specs.save_edit,
+        "Check an edit of a spec and save it, the file's comments kept",
+        SpecAnswer,
+        SpecEdit,
+        role="author",
+        refusals=(404, 409),
+    ),
+    Route(
+        "POST",
+        "/specs/{spec}/checks",
+        specs.check_edit,
+        "Check an edit of a spec without saving it",
+        SpecCheckAnswer,
+        SpecEdit,
+        role="author",
+        refusals=(404, 409),
+    ),
+    Route("GET", "/builds", builds.list_builds, "The builds of all runs", BuildsAnswer, role="author"),
+    Route(
+        "POST",
+        "/builds",
+        builds.start_build,
+        "Start a build",
+        BuildView,
+        BuildForm,
+        role="author",
+        refusals=(404, 409),
+    ),
+    Route("GET", "/builds/{run}", builds.show_build, "How far a build is", BuildView, role="author", refusals=(404,)),
+    Route(
+        "DELETE",
+        "/builds/{run}",
+        builds.stop_build,
+        "Stop a build; what it made stays, and the next one goes on from there",
+        BuildView,
+        role="author",
+        refusals=(404, 409),
+    ),
+    Route(
+        "GET",
+        "/builds/{run}/events",
+        builds.follow_build,
+        "Follow a build until it is over",
+        BuildView,
+        role="author",
+        refusals=(404,),
+        is_stream=True,
     ),
     Route(
         "GET", "/reviewers", accounts.list_reviewers, "Who may log in", AccountsAnswer, role="admin", refusals=(409,)
