@@ -7,12 +7,10 @@ database says whether it still counts. The key is drawn once and kept in the dat
 import hashlib
 import hmac
 import secrets
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 from itsdangerous import BadData, URLSafeSerializer
-from sqlalchemy.dialects import postgresql, sqlite
 
 from curation.reviewing.connect import Database
 from curation.reviewing.tables import SETTINGS
@@ -72,20 +70,16 @@ class Sessions:
 
 def open_sessions(database: Database) -> Sessions:
     """With the database's key, which the first to come draws. Raises DataError where the database is away."""
-    return Sessions(database.write(_keep_key))
+    return Sessions(database.write(keep_key))
 
 
-def _keep_key(connection: sa.Connection) -> str:
+def keep_key(connection: sa.Connection) -> str:
+    """The key that lies in the database, drawn now where there is none."""
     query = sa.select(SETTINGS.c.value).where(SETTINGS.c.name == _SETTING)
     kept = connection.execute(query).scalar_one_or_none()
     if kept is not None:
         return str(kept)
-    row: Mapping[str, str] = {"name": _SETTING, "value": secrets.token_hex(_KEY_BYTES)}
-    connection.execute(_insert_or_leave(connection, row))
-    return str(connection.execute(query).scalar_one())
-
-
-def _insert_or_leave(connection: sa.Connection, row: Mapping[str, str]) -> sa.Executable:
-    """Of two services that start at once, one key stays: the second waits for the first, and then leaves it."""
-    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    return insert(SETTINGS).values(dict(row)).on_conflict_do_nothing()
+    key = secrets.token_hex(_KEY_BYTES)
+    # of two services that start at once the second meets the first one's row, and `write` has it look again
+    connection.execute(sa.insert(SETTINGS).values(name=_SETTING, value=key))
+    return key

@@ -3,18 +3,17 @@
 import os
 import stat
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
-from threading import Barrier
 
 import pytest
 import sqlalchemy as sa
 
 from curation.reviewing.connect import Database, open_database
-from curation.reviewing.tables import REVIEWERS, SETTINGS
+from curation.reviewing.tables import REVIEWERS
 from datagen.errors import UsageError
 from review_ui.access.accounts import Accounts
-from review_ui.access.sessions import LASTS_S, Sessions, open_sessions
+from review_ui.access.sessions import LASTS_S, Sessions, keep_key
 from review_ui.access.throttle import Rate, Throttle, name_network
 from review_ui.access.tokens import draw_token, is_token, name_nobody
 from tests.review_ui.access.house import CHEAP
@@ -90,27 +89,21 @@ def test_who_does_not_exist_is_told_as_such(accounts: Accounts) -> None:
             change("reviewer-x")
 
 
-def test_services_that_start_at_once_share_one_key(database_url: str) -> None:
-    open_database(database_url).close()
+def test_services_that_start_at_once_share_one_key(database_url: str, database: Database) -> None:
+    other = open_database(database_url)
+    with ThreadPoolExecutor(1) as pool:
 
-    together = Barrier(8)
+        def draw(connection: sa.Connection) -> tuple[str, Future[str]]:
+            """The other one comes when the key is drawn, and not yet there for others to see."""
+            key = keep_key(connection)
+            second = pool.submit(other.write, keep_key)
+            wait([second], timeout=0.5)
+            return key, second
 
-    def start(_: int) -> str:
-        database = open_database(database_url)
-        try:
-            together.wait(30)
-            return open_sessions(database).seal("reviewer-a", 1, 0.0)
-        finally:
-            database.close()
-
-    with ThreadPoolExecutor(8) as pool:
-        cookies = list(pool.map(start, range(8)))
-    database = open_database(database_url)
-    sessions = open_sessions(database)
-    count = database.read(lambda connection: len(connection.execute(sa.select(SETTINGS)).all()))
-    database.close()
-    assert all(sessions.open(cookie, 0.0) is not None for cookie in cookies)
-    assert count == 2  # the key and the version
+        key, second = database.write(draw)
+        assert second.result(30) == key
+    assert other.write(keep_key) == key
+    other.close()
 
 
 def test_a_cookie_that_was_changed_is_over_or_is_of_another_key_is_none() -> None:
