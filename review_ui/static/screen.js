@@ -217,7 +217,7 @@ function showWanted() {
 function showRefusals() {
   fill("refused-list", list("refused").map(({ name, body, message }) => {
     const id = body.id ?? body.members[0].id, mode = { "data-mode": body.mode };
-    return make("li", { className: "card" }, make("b", {}, short(id)), quote(message),
+    return make("li", { className: "card" }, make("b", {}, short(id)), quote(message), body.edits?.map(({ content }) => quote(content)),
       button("open", id, mode, t("open")), button("dismiss", name, {}, t("dismiss")));
   }));
   if (!$("refused").open) $("refused").showModal();
