@@ -171,7 +171,7 @@ PACES = sa.Table(
     sa.Column("bucket", sa.Integer, primary_key=True),
     sa.Column("count", _BIG, nullable=False),
 )
-"""How long a reviewer looked before deciding: a histogram a day (UTC), with the buckets of `pace`."""
+"""How long a reviewer looked before deciding: a histogram a day (where the service runs), buckets of `pace`."""
 
 REVIEWERS = sa.Table(
     "reviewers",

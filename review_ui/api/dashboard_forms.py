@@ -115,7 +115,10 @@ class AgreementView(Form):
 
 
 class ReviewerView(Form):
-    """`today`: decisions of this day (UTC); `count`: of all days; `median_ms`: looked at, on the last day with any."""
+    """`today`: decisions of this day, where the service runs; `count`: of all days.
+
+    `median_ms`: looked at, on the last day with any.
+    """
 
     name: str
     today: int

@@ -3,19 +3,18 @@
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 import sqlalchemy as sa
 
 from curation.reviewing.tables import LOTS, PACES, SAMPLES, TALLIES
 from review_ui.dashboard.figures import Counts, Lot, TopicFigures, figure_topic
 from review_ui.statistics.agreement import Agreement, measure_agreement
-from review_ui.statistics.pace import median_ms
+from review_ui.statistics.pace import median_ms, name_day
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """A reviewer's decisions. `today`: of this day (UTC); `median_ms`: of the last day with any."""
+    """A reviewer's decisions. `today`: of this day, where the service runs; `median_ms`: of the last day with any."""
 
     name: str
     today: int
@@ -73,7 +72,7 @@ def _read_paces(connection: sa.Connection, run: int, now: float) -> list[Pace]:
     by_day: dict[str, dict[str, int]] = defaultdict(dict)
     for reviewer, day, count in connection.execute(days.group_by(PACES.c.reviewer, PACES.c.day)):
         by_day[reviewer][day] = int(count)
-    today = datetime.fromtimestamp(now, UTC).date().isoformat()
+    today = name_day(now)
     paces = [
         Pace(name, days.get(today, 0), sum(days.values()), _read_median(connection, run, name, max(days)))
         for name, days in by_day.items()

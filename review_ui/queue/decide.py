@@ -8,7 +8,6 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
 from typing import Any, Literal
 
 import sqlalchemy as sa
@@ -28,7 +27,7 @@ from curation.reviewing.tables import EVENTS, PACES, SAMPLES, TALLIES
 from curation.reviews import EDIT_REJECTED
 from review_ui.queue import statements
 from review_ui.queue.judged import keep_verdict, list_judged
-from review_ui.statistics.pace import bucket_of
+from review_ui.statistics.pace import bucket_of, name_day
 
 _TO_COME = 2**62
 """In place of the number of an event that is not stored yet: later than all others."""
@@ -231,7 +230,7 @@ class Desk:
         return pool == "audit" and is_second_due(sample.id, self.share)
 
     def _count_pace(self, connection: sa.Connection, decision: Decision, now: float) -> None:
-        day = datetime.fromtimestamp(now, UTC).date().isoformat()
+        day = name_day(now)
         values = {"run": self.run, "reviewer": decision.reviewer, "day": day, "bucket": bucket_of(decision.looked_ms)}
         add_counts(connection, PACES, [values | {"count": 1}])
 

@@ -18,11 +18,11 @@ import sqlalchemy as sa
 from curation.filters import FILTERS
 from curation.reviewing.draw import draw_turn
 from curation.reviewing.outcome import Facts, list_tallies
-from curation.reviewing.place import make_key
+from curation.reviewing.place import KEY_FILE, make_key, read_key
 from curation.reviewing.tables import CODES, EVENTS, LOTS, RUNS, SAMPLES, TALLIES
 from curation.settings import CurationSettings
 from curation.source import Source
-from datagen.errors import DataError
+from datagen.errors import DataError, UsageError
 from review_ui.dashboard.facets import keep_facets
 from review_ui.queue.order import Limits, Seen, is_audited, place_by_disposition, place_in_triage
 
@@ -66,10 +66,15 @@ def fingerprint_curated(folder: Path) -> str:
 
 
 def sync_run(connection: sa.Connection, folder: Path, source: Source, settings: CurationSettings) -> int:
-    """Bring the database up to what `curated/` says, and return the run's number; nothing where it is up to it."""
+    """Bring the database up to what `curated/` says, and return the run's number; nothing where it is up to it.
+
+    Raises UsageError where the folder is a copy of another one in the same database.
+    """
     key, fingerprint = make_key(folder), fingerprint_curated(folder)
-    query = sa.select(RUNS.c.run, RUNS.c.imported).where(RUNS.c.key == key)
+    query = sa.select(RUNS.c.run, RUNS.c.imported, RUNS.c.folder).where(RUNS.c.key == key)
     found = connection.execute(query).one_or_none()
+    if found is not None:
+        _check_copy(folder, Path(found.folder), key)
     if found is None or found.imported != fingerprint:
         _hold_others(connection)
         found = connection.execute(query).one_or_none()
@@ -90,6 +95,12 @@ def sync_run(connection: sa.Connection, folder: Path, source: Source, settings: 
     count_anew(connection, run)
     keep_facets(connection, run)
     return int(run)
+
+
+def _check_copy(folder: Path, known: Path, key: str) -> None:
+    if known != folder.resolve() and known.is_dir() and read_key(known) == key:
+        found = f"{folder} is a copy of {known}: both have the mark {key} in the review database"
+        raise UsageError(found, f"delete {folder / KEY_FILE} to review the copy by itself")
 
 
 def _hold_others(connection: sa.Connection) -> None:
@@ -136,7 +147,7 @@ def _read_known(connection: sa.Connection, run: int) -> dict[str, Known]:
 
 
 def _list_samples(folder: Path, settings: CurationSettings, lots: Mapping[str, Lot]) -> Iterator[dict[str, Any]]:
-    """A row a dialogue that may be reviewed, as the database has it."""
+    """A row a dialogue that may be reviewed, as the database has it but for the rank, which is that of triage."""
     curated = folder / "curated"
     decisions = _read(curated / "decisions.parquet", ["id", "topic", "persona", "model", "status"])
     seen, limits = _read_findings(curated / "findings.parquet"), list_limits(settings)
@@ -167,7 +178,7 @@ def _list_samples(folder: Path, settings: CurationSettings, lots: Mapping[str, L
                 "is_lot": is_lot,
                 "round": lot.round,
                 "pool": pool,
-                "rank": float(turn) if pool == "audit" else triage.rank,
+                "rank": triage.rank,
                 "why": triage.why,
                 "score": triage.score,
             }
@@ -215,9 +226,9 @@ def _write_samples(
         for row in batch:
             before = known.pop(row["id"], None)
             if before is None:
-                fresh.append({"run": run, **row})
+                fresh.append({"run": run, **_rank(row)})
                 continue
-            row = _keep_pool(row, before)
+            row = _rank(_keep_pool(row, before))
             if tuple(row[name] for name in _CHANGING) != before.values:
                 changed.append({"known": before.sample} | {f"new_{name}": row[name] for name in _CHANGING})
         if fresh:
@@ -239,8 +250,12 @@ def _keep_pool(row: dict[str, Any], before: Known) -> dict[str, Any]:
     if before.verdict is None and is_left:
         return row | {"pool": "none"}
     pool = before.mode if before.values[_CHANGING.index("status")] == "gone" else before.pool
-    rank = before.values[_CHANGING.index("rank")] if pool == "audit" else row["rank"]
-    return row | {"pool": pool, "rank": rank}
+    return row | {"pool": pool}
+
+
+def _rank(row: dict[str, Any]) -> dict[str, Any]:
+    """In the audit nothing but the draw decides who comes first."""
+    return row | {"rank": float(draw_turn(row["id"]))} if row["pool"] == "audit" else row
 
 
 def _write_gone(connection: sa.Connection, left: Mapping[str, Known]) -> None:

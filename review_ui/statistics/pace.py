@@ -6,12 +6,18 @@ counters, and is within 4.5 % of the true one whether a reviewer takes half a se
 
 import math
 from collections.abc import Mapping
+from datetime import datetime
 
 BUCKETS_PER_DOUBLING = 8
 SHORTEST_MS = 50
 """Less is a clock's error: nobody reads that fast, and the page takes no key so soon."""
 LONGEST_MS = 3_600_000
 """An hour; more is a tab left open, and counts as an hour."""
+
+
+def name_day(at: float) -> str:
+    """The day of a time (seconds since 1970) where the service runs: no reviewer's day begins at nine o'clock."""
+    return datetime.fromtimestamp(at).astimezone().date().isoformat()
 
 
 def bucket_of(looked_ms: int) -> int:
