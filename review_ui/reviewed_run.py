@@ -69,7 +69,11 @@ class ReviewedRun:
         """Raises UsageError, SpecError, DataError where the folder is not curated, or its database cannot be opened."""
         fingerprint_curated(folder)
         run = cls(folder, open_database(name_database(folder)), options)
-        run.look()
+        try:
+            run.look()
+        except BaseException:
+            run.close()
+            raise
         return run
 
     @property

@@ -16,8 +16,9 @@ import sqlalchemy as sa
 from curation.reviewing.tables import CODES, LOTS, SAMPLES, TALLIES
 from curation.settings import load_settings
 from curation.source import open_run
-from datagen.errors import DataError
+from datagen.errors import DataError, UsageError
 from review_ui.queue.sync import sync_run
+from review_ui.reviewed_run import ReviewedRun, ReviewOptions
 from tests.review_ui.queue.lot_room import NOW, Room
 
 Row = dict[str, Any]
@@ -214,3 +215,17 @@ def test_a_torn_file_of_curated_is_told_and_leaves_the_database_as_it_was(room: 
     with pytest.raises(DataError, match=r"findings\.parquet cannot be read"):
         _sync(room, folder)
     assert _read_all(room) == before
+
+
+def test_a_copy_of_a_run_in_the_same_database_is_told(
+    built_run: Path, tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DAMHWA_DATABASE", database_url)
+    first, second = tmp_path / "first", tmp_path / "second"
+    shutil.copytree(built_run, first)
+    ReviewedRun.open(first, ReviewOptions()).close()
+    shutil.copytree(first, second)
+    with pytest.raises(UsageError, match="is a copy of"):
+        ReviewedRun.open(second, ReviewOptions())
+    shutil.rmtree(first)
+    ReviewedRun.open(second, ReviewOptions()).close()  # then it was moved
