@@ -78,7 +78,7 @@ class House:
         try:
             writer.write(text)
             await writer.drain()
-            return await asyncio.wait_for(reader.read(), 10)
+            return await asyncio.wait_for(reader.read(), 60)
         finally:
             writer.close()
 

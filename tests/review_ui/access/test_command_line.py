@@ -36,7 +36,7 @@ def folder(spec: Path, tmp_path: Path) -> Path:
 def _call(environment: dict[str, str], *words: str | bytes) -> subprocess.CompletedProcess[str]:
     command = [*DAMHWA, *words]
     return subprocess.run(
-        command, env=environment, cwd=ROOT, capture_output=True, encoding="utf-8", timeout=60, check=False
+        command, env=environment, cwd=ROOT, capture_output=True, encoding="utf-8", timeout=120, check=False
     )
 
 
@@ -186,7 +186,7 @@ async def test_at_the_end_what_is_under_way_is_finished(served: Served, folder: 
     await _wait_until_closed(served.port)
     assert served.process.poll() is None
     writer.write(body[9:])
-    answer = await asyncio.wait_for(reader.read(), 10)
+    answer = await asyncio.wait_for(reader.read(), 60)
     await asyncio.wait_for(idle[0].read(), 10)
     assert answer.startswith(b"HTTP/1.1 303 ")
     assert b"damhwa_session=" in answer
