@@ -27,6 +27,8 @@ from review_ui.pages.problem import show_problem
 from review_ui.service import Service
 
 SERVICE: Final = web.AppKey("service", Service)
+COMPRESSED_FROM = 2_000
+"""Characters of an answer; what is shorter travels in as many packets either way."""
 STATIC = Path(__file__).parent / "static"
 LOG_IN = "/log-in"
 HEADERS = {
@@ -164,7 +166,11 @@ def _answer_with(route: Route) -> RequestHandler:
         )
         given = await route.handler(call)
         if isinstance(given, BaseModel):
-            return web.json_response(text=given.model_dump_json())
+            text = given.model_dump_json()
+            response = web.json_response(text=text)
+            if len(text) >= COMPRESSED_FROM:
+                response.enable_compression()
+            return response
         return await send_events(request, given)
 
     return answer
@@ -212,7 +218,10 @@ def _serve_files(folder: Path) -> RequestHandler:
         name = request.match_info["name"]
         if name not in files:
             raise ApiError(404, "not-found", f"there is no file {name[:100]!r}")
-        return web.FileResponse(files[name])
+        response = web.FileResponse(files[name])
+        if "Range" not in request.headers:
+            response.enable_compression()
+        return response
 
     return serve
 
