@@ -1,8 +1,8 @@
 """A curated folder to review, of any size: what curation leaves behind, without having curated anything.
 
-Each dialogue is two of people's pairs of question and answer (songys/Chatbot_data, MIT). Of a hundred, about 85 were
-accepted, 5 wait for people, 8 were dropped with a finding and 2 are duplicates; a tenth of the accepted has a note whose
-score lies somewhere below its limit.
+Each dialogue is two of people's pairs of question and answer (songys/Chatbot_data, MIT). Of a hundred, about 85 are
+accepted, 5 wait for people, 8 are dropped with a finding and 2 are duplicates; a tenth of all has a note, and its
+score lies somewhere below the limit.
 """
 
 import json

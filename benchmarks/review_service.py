@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -40,9 +41,20 @@ def run_postgres() -> Iterator[str]:
     folder = Path(tempfile.mkdtemp(prefix="damhwa-pg-"))
     if who:
         shutil.chown(folder, "postgres", "postgres")
-    make = [programs / "initdb", "-D", folder / "data", "-U", "damhwa", "-A", "trust", "-E", "UTF8", "--locale=C"]
+    make: list[str | Path] = [
+        programs / "initdb",
+        "-D",
+        folder / "data",
+        "-U",
+        "damhwa",
+        "-A",
+        "trust",
+        "-E",
+        "UTF8",
+        "--locale=C",
+    ]
     subprocess.run(make, check=True, stdout=subprocess.DEVNULL, cwd=folder, **who)
-    control = [programs / "pg_ctl", "-D", folder / "data", "-w", "-l", folder / "log"]
+    control: list[str | Path] = [programs / "pg_ctl", "-D", folder / "data", "-w", "-l", folder / "log"]
     subprocess.run(
         [*control, "-o", f"-k {folder} -c listen_addresses=''", "start"], check=True, stdout=subprocess.DEVNULL, **who
     )
@@ -171,11 +183,8 @@ def count_lost(database: str, acknowledged: list[str]) -> int:
         stored = opened.read(lambda connection: list(connection.execute(sa.select(EVENTS.c.key)).scalars()))
     finally:
         opened.close()
-    return (
-        sum(stored.count(key) != 1 for key in acknowledged)
-        if len(stored) != len(set(stored))
-        else len(set(acknowledged) - set(stored))
-    )
+    times = Counter(stored)
+    return sum(times[key] != 1 for key in acknowledged)
 
 
 def percentile(values: list[float], share: float) -> float:

@@ -34,10 +34,11 @@ class Line:
 
 
 def list_conditions(line: Line) -> Sequence[Condition]:
-    conditions: list[Condition] = [SAMPLES.c.run == sa.bindparam("run")]
+    # what is no bare column cannot be looked up by an index, so both databases take the filter's
+    is_narrow = not _NARROW.isdisjoint(line.filters)
+    run = sa.func.coalesce(SAMPLES.c.run, 0) if "finding" in line.filters else SAMPLES.c.run
+    conditions: list[Condition] = [run == sa.bindparam("run")]
     if line.pool is not None:
-        # what is no bare column cannot be looked up by an index, so both databases take the filter's
-        is_narrow = not _NARROW.isdisjoint(line.filters)
         for column in (SAMPLES.c.pool, SAMPLES.c.state):
             conditions.append((sa.func.coalesce(column, "") if is_narrow else column) == sa.bindparam(column.name))
     conditions += [_FILTERS[name] for name in line.filters]
