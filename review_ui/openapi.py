@@ -84,12 +84,12 @@ _REASON_OK = "Done"
 
 
 def _describe_success(route: Route, schema: dict[str, Any]) -> dict[str, Any]:
-    """Of a stream the content is text; each event's data is JSON of the schema (OpenAPI 3.2 calls it `itemSchema`)."""
+    """Of a stream the schema is of one event (what OpenAPI 3.2 calls `itemSchema`): its data is a text with JSON."""
     if not route.is_stream:
         return _answer(_REASON_OK, schema)
-    told = "Server-sent events; the `data` of each is JSON of the schema in `x-event-data`"
-    content = {"schema": {"type": "string"}, "x-event-data": schema}
-    return {"description": told, "content": {MEDIA_TYPE: content}}
+    data = {"type": "string", "contentMediaType": "application/json", "contentSchema": schema}
+    event = {"type": "object", "required": ["data"], "properties": {"data": data, "id": {"type": "string"}}}
+    return {"description": "Server-sent events", "content": {MEDIA_TYPE: {"schema": event}}}
 
 
 def _answer(reason: str, schema: dict[str, Any]) -> dict[str, Any]:

@@ -37,12 +37,15 @@ async def show_build(call: Call) -> BuildView:
 
 
 async def stop_build(call: Call) -> BuildView:
-    """Stop a build in order: requests under way are finished, and the next build goes on from there."""
+    """Stop a build in order: requests under way are finished, and the next build goes on from there.
+
+    Where none is under way, nothing happens: it may have ended a moment ago.
+    """
     spec = find_build(call)
     try:
-        call.service.workshop.stop(spec)
+        await call.service.workshop.stop(spec)
     except UsageError as error:
-        raise ApiError(409, "not-running", error.message, error.hint) from error
+        raise ApiError(409, "elsewhere", error.message, error.hint) from error
     return describe_build(await call.service.workshop.look(spec))
 
 

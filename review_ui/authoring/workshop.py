@@ -65,14 +65,22 @@ class Workshop:
         self._before[spec.run] = int(before["accepted"]) if before else 0
         return job
 
-    def stop(self, spec: OpenSpec) -> None:
-        """Begin to stop a build; how that ends, those who follow see. Raises UsageError where none runs here."""
+    async def stop(self, spec: OpenSpec) -> None:
+        """Begin to stop a build; how that ends, those who follow see. Nothing where none is under way.
+
+        Raises UsageError where another process builds: that is not ours to stop.
+        """
         job = self._jobs.find(spec.run)
         if job is None or job.progress.is_over:
-            raise UsageError(f"no build of {spec.run_name} is under way here", "there is nothing to stop")
+            holder = await asyncio.to_thread(find_holder, spec.run)
+            if holder is not None:
+                told = f"{spec.run_name} is built by another process (pid {holder or 'unknown'})"
+                raise UsageError(told, "stop it where it was started")
+            return
         task = asyncio.create_task(job.stop())
         self._stops.add(task)
         task.add_done_callback(self._stops.discard)
+        await asyncio.sleep(0)  # it says that it stops
 
     async def look(self, spec: OpenSpec) -> Build:
         """The build as it is now."""

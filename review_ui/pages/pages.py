@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from review_ui.pages import dashboard, history, log_in, review, reviewers
+from review_ui.pages import builds, dashboard, history, log_in, review, reviewers, specs
 
 Page = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -14,6 +14,12 @@ PAGES: tuple[tuple[str, str, Page], ...] = (
     ("POST", dashboard.PATH, dashboard.decide),
     ("GET", history.PATH, history.show),
     ("POST", history.PATH, history.undo),
+    ("GET", specs.PATH, specs.show_list),
+    ("GET", specs.PATH + "/{spec}", specs.show),
+    ("POST", specs.PATH + "/{spec}", specs.change),
+    ("GET", builds.PATH, builds.show_list),
+    ("GET", builds.PATH + "/{run}", builds.show),
+    ("POST", builds.PATH + "/{run}", builds.change),
     ("GET", log_in.PATH, log_in.show),
     ("POST", log_in.PATH, log_in.log_in),
     ("POST", "/log-out", log_in.log_out),

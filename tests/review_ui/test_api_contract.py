@@ -16,11 +16,14 @@ from hypothesis import strategies as st
 
 from curation.reviewing.connect import open_database
 from curation.reviewing.tables import LOTS, SAMPLES
+from datagen.spec_edit import read_spec
 from review_ui.access.accounts import Accounts
 from review_ui.access.loopback import LoopbackAccess
 from review_ui.access.tokens import Cost
 from review_ui.api.routes import PREFIX, ROUTES
 from review_ui.app import build_app
+from review_ui.authoring.open_specs import OpenSpec
+from review_ui.authoring.workshop import Workshop
 from review_ui.openapi import describe_api
 from review_ui.reviewed_run import ReviewedRun, ReviewOptions
 from review_ui.service import Service
@@ -66,12 +69,16 @@ def door(built_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     judge = sa.update(LOTS).where(LOTS.c.topic == "보고 싶다는 표현").values(verdict="pass")
     run.database.write(lambda connection: connection.execute(judge))
     accounts = Accounts(open_database(f"sqlite:///{folder / 'accounts.db'}"), lambda: NOW, Cost(n=2**12, r=8, p=1))
-    app = build_app(Service({run.name: run}, accounts=accounts), LoopbackAccess("reviewer-a"))
+    spec = OpenSpec(
+        "test-data", shutil.copytree(built_run.parent / "specs", folder / "specs") / "test-data.yaml", folder
+    )
+    service = Service({run.name: run}, accounts=accounts, workshop=Workshop([spec], is_offline=True))
+    app = build_app(service, LoopbackAccess("reviewer-a"))
     with serve_in_thread(app) as address:
         url = address.removesuffix("/v1")
         me = requests.get(f"{url}{PREFIX}/me", timeout=10).json()
         schema = schemathesis.openapi.from_url(f"{url}{PREFIX}/openapi.json")
-        yield Door(url, {"X-CSRF-Token": me["csrf"]}, schema, _list_known(run))
+        yield Door(url, {"X-CSRF-Token": me["csrf"]}, schema, _list_known(run) | _list_known_of(spec))
 
 
 def _list_known(run: ReviewedRun) -> dict[str, list[Any]]:
@@ -82,6 +89,13 @@ def _list_known(run: ReviewedRun) -> dict[str, list[Any]]:
     pairs = [list(pair) for pair in pairwise(triaged)]
     topics = ["일상 대화", "보고 싶다는 표현"]
     return {"run": [run.name], "topic": topics, "id": ids, "sample": ids, "revision": [1], "members": pairs}
+
+
+def _list_known_of(spec: OpenSpec) -> dict[str, list[Any]]:
+    """What changes nothing: another edit would be refused by most checks."""
+    edit = read_spec(spec.path).to_edit()
+    topics = edit.model_dump(mode="json")["topics"]
+    return {"spec": [spec.name], "fingerprint": [edit.fingerprint], "topics": [topics]}
 
 
 def _make_known(value: Any, known: dict[str, list[Any]], data: st.DataObject) -> Any:
