@@ -8,7 +8,7 @@ from functools import cache
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from curation.reviewing.tables import EVENTS, LOTS, SAMPLES, TALLIES
+from curation.reviewing.tables import CODES, EVENTS, LOTS, SAMPLES, TALLIES
 
 EVENT = sa.select(EVENTS).where(EVENTS.c.key == sa.bindparam("key"))
 LOCK = (
@@ -54,3 +54,13 @@ def add_to(table: sa.Table, dialect: str) -> sa.Insert:
     insert: sqlite.Insert | postgresql.Insert = (sqlite if dialect == "sqlite" else postgresql).insert(table)
     total = {"count": table.c.count + insert.excluded["count"]}
     return insert.on_conflict_do_update(index_elements=[*table.primary_key], set_=total)
+
+
+def weigh_tables(connection: sa.Connection) -> None:
+    """After much was written: PostgreSQL would plan by what it knew before, and walk a million rows for one.
+
+    SQLite is left without such statistics: its plans by the form of an index alone are the right ones here.
+    """
+    if connection.dialect.name == "postgresql":
+        for table in (SAMPLES, CODES):
+            connection.execute(sa.text(f"ANALYZE {table.name}"))

@@ -25,6 +25,7 @@ from curation.source import Source
 from datagen.errors import DataError, UsageError
 from review_ui.dashboard.facets import keep_facets
 from review_ui.queue.order import Limits, Seen, is_audited, place_by_disposition, place_in_triage
+from review_ui.queue.statements import weigh_tables
 
 LOT = ("accepted", "waiting")
 _CHUNK = 5_000
@@ -80,9 +81,8 @@ def sync_run(connection: sa.Connection, folder: Path, source: Source, settings: 
         found = connection.execute(query).one_or_none()
     values = {"name": folder.resolve().name, "folder": str(folder.resolve()), "imported": fingerprint}
     if found is None:
-        inserted = connection.execute(sa.insert(RUNS).values(key=key, **values)).inserted_primary_key
-        assert inserted is not None
-        run = inserted[0]
+        insert = sa.insert(RUNS).values(key=key, **values).returning(RUNS.c.run)
+        run = connection.execute(insert).scalar_one()
     else:
         run = found.run
         if found.imported == fingerprint:
@@ -94,6 +94,7 @@ def sync_run(connection: sa.Connection, folder: Path, source: Source, settings: 
     _write_codes(connection, run, folder)
     count_anew(connection, run)
     keep_facets(connection, run)
+    weigh_tables(connection)
     return int(run)
 
 
