@@ -39,9 +39,9 @@ async function call(path, body, run = desk.run, isAgain = false) { // never thro
     }
   } catch { /* told as status 0 */ }
   const isAway = status === 0 || status === 429 || Boolean(body && status >= 500), isOut = [401, 403].includes(status);
-  Object.assign(desk, { isAway, isOut });
-  if (desk.isAway) { clearTimeout(desk.timer); desk.timer = setTimeout(wake, desk.wait); }
-  desk.wait = desk.isAway ? Math.min(2 * desk.wait, 30000) : 1000;
+  if (isAway) desk.timer ??= setTimeout(retry, desk.wait);
+  else if (desk.isAway) setTimeout(wake, 500); // whichever call finds the server back, all that waits is sent
+  Object.assign(desk, { isAway, isOut, wait: isAway ? desk.wait : 1000 });
   showSaved();
   return { status, told, isLost: desk.isAway || desk.isOut };
 }
@@ -61,6 +61,7 @@ function pump() { // in order, one after another, in one tab at a time
   return (desk.line = desk.line.then(turn, turn));
 }
 function wake() { showSaved(); pump(); refill(); }
+function retry() { Object.assign(desk, { timer: null, wait: Math.min(2 * desk.wait, 8000) }); wake(); }
 
 // The queue: a few cards lie ready; what the screen holds or has yet to tell is left out of a claim.
 const held = () => [desk.card, desk.opening, ...desk.ready].filter(Boolean).map((each) => each.id);
@@ -291,8 +292,7 @@ $("flag-form").addEventListener("submit", () => flagAs($("reasons").querySelecto
 $("run")?.addEventListener("change", ({ target }) => { location.hash = new URLSearchParams({ run: target.value }); });
 $("language").addEventListener("click", ({ target }) => { target.hash = location.hash; });
 addEventListener("hashchange", () => location.reload());
-addEventListener("online", wake);
-for (const name of ["offline", "storage"]) addEventListener(name, showSaved);
+for (const [name, heed] of [["online", wake], ["offline", showSaved], ["storage", showSaved]]) addEventListener(name, heed);
 addEventListener("pageshow", ({ persisted }) => persisted && location.reload());
 addEventListener("pagehide", () => held().length && send("releases", { ids: held() }, desk.run, { keepalive: true }));
 setInterval(watchLeases, WATCH_MS);

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from review_ui.reviewed_run import ReviewedRun, ReviewOptions
+from review_ui.reviewed_run import ReviewOptions
 from tests.review_ui.browser.dialogues import curate_dialogues, list_dialogues
 from tests.review_ui.browser.screen import Screen
 from tests.review_ui.browser.station import Ledger, Station, choose_options
@@ -26,10 +26,8 @@ def browser(chromium: Path) -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def curated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Curated dialogues with their review database, nothing decided yet. Copy them to review them."""
-    folder = curate_dialogues(tmp_path_factory.mktemp("curated"), list_dialogues())
-    ReviewedRun.open(folder, choose_options(folder)).close()
-    return folder
+    """Curated dialogues. Copy them to review them."""
+    return curate_dialogues(tmp_path_factory.mktemp("curated"), list_dialogues())
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ WATCH = """
     const main = document.getElementById("main"), see = () => shown.push({
       id: main.dataset.id, revision: main.dataset.revision, at: performance.now(),
       text: document.querySelector("#turns .bubble")?.textContent ?? "" });
-    new MutationObserver(see).observe(main, { attributes: true, attributeFilter: ["data-id"] });
+    if (main) new MutationObserver(see).observe(main, { attributes: true, attributeFilter: ["data-id"] });
   });
   addEventListener("keydown", (event) => presses.push({
     ...shown.at(-1), code: event.code, at: performance.now(), since: shown.at(-1)?.at }), true);
@@ -62,6 +62,12 @@ class Screen:
         """Load the page and wait for the first card; returns its id."""
         self.page.goto(f"{self.url}/{where}")
         return self.wait_for_card()
+
+    def log_in(self, name: str, token: str) -> None:
+        self.page.goto(self.url)
+        self.page.get_by_label("이름").fill(name)
+        self.page.get_by_label("토큰").fill(token)
+        self.page.get_by_role("button", name="로그인").click()
 
     @property
     def id(self) -> str:
