@@ -66,7 +66,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "accepted": ("초안", "Valid drafts"),
     "accepted.rejected": ("버린 초안 {count}편", "{count} rejected"),
     "tokens": ("토큰", "Tokens"),
-    "tokens.parts": ("입력 {prompt} · 출력 {completion}", "{prompt} prompt · {completion} reply"),
+    "tokens.parts": ("입력\u00a0{prompt} · 출력\u00a0{completion}", "{prompt}\u00a0prompt · {completion}\u00a0reply"),
     "cost": ("비용", "Cost"),
     "cost.requests": ("요청 {count}번", "{count} requests"),
     "cost.unknown": ("가격 모름", "price unknown"),

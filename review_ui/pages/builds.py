@@ -19,6 +19,7 @@ from review_ui.pages.frame import read_form, read_visit, render
 
 PATH = "/builds"
 BAR_WIDTH = 300.0
+NO_BREAK = "\u00a0"
 _TOLD_CODES = (2, 3, 4, 5, 6)
 """Exit codes with words of their own; `datagen.errors` draws them all."""
 MAX_BUDGET = 1e9
@@ -110,7 +111,7 @@ async def _draw(
         link_to=link,
         specs="/specs/" + quote(spec.name, safe=""),
         events=f"/api/v1/builds/{quote(view.run, safe='')}/events",
-        count_tokens=format_count,
+        count_tokens=lambda count: format_count(count).replace(" ", NO_BREAK),
         money=format_money,
     )
     response.set_status(status)

@@ -10,6 +10,7 @@ from aiohttp import web
 
 from review_ui.api.forms import Reason
 from review_ui.app import SERVICE
+from review_ui.pages.dashboard import find_run
 from review_ui.pages.frame import read_language, read_visit, render
 from review_ui.words import LANGUAGES
 
@@ -47,8 +48,9 @@ KEYS: tuple[tuple[str, str], ...] = (
 
 
 async def show(request: web.Request) -> web.StreamResponse:
-    """The page. Raises ApiError where nobody is logged in."""
+    """The page. Raises ApiError where nobody is logged in, or no run is curated yet."""
     visit = read_visit(request)
+    find_run(request, None)
     language = read_language(request)
     at = LANGUAGES.index(language)
     page = {
