@@ -55,6 +55,7 @@ bench: .venv/dev
 	$(BIN)/python -m benchmarks.curation
 	$(BIN)/python -m benchmarks.speech_level
 	$(BIN)/python -m benchmarks.duplicates truth edits growth lookup live template
+	$(BIN)/python -m benchmarks.review
 
 clean:
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

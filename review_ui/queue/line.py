@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from curation.reviewing.tables import CODES, EVENTS, SAMPLES
 
 Condition = sa.ColumnElement[bool]
-_NARROW = {"finding", "ids", "id"}
+_NARROW = {"ids", "id"}
 """Filters that leave few dialogues: these are looked up and sorted, the queue is not walked from its beginning."""
 
 
@@ -36,8 +36,7 @@ class Line:
 def list_conditions(line: Line) -> Sequence[Condition]:
     # what is no bare column cannot be looked up by an index, so both databases take the filter's
     is_narrow = not _NARROW.isdisjoint(line.filters)
-    run = sa.func.coalesce(SAMPLES.c.run, 0) if "finding" in line.filters else SAMPLES.c.run
-    conditions: list[Condition] = [run == sa.bindparam("run")]
+    conditions: list[Condition] = [SAMPLES.c.run == sa.bindparam("run")]
     if line.pool is not None:
         for column in (SAMPLES.c.pool, SAMPLES.c.state):
             conditions.append((sa.func.coalesce(column, "") if is_narrow else column) == sa.bindparam(column.name))
