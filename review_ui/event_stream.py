@@ -21,38 +21,43 @@ LASTS_S = 600.0
 RETRY_MS = 3_000
 
 
-async def send_events(request: web.Request, events: AsyncGenerator[BaseModel, None]) -> web.StreamResponse:
+async def send_events(
+    request: web.Request,
+    events: AsyncGenerator[BaseModel, None],
+    heartbeat_s: float = HEARTBEAT_S,
+    lasts_s: float = LASTS_S,
+) -> web.StreamResponse:
     """Send every form as an event, until there are no more or the reader leaves; of HEAD the headers alone."""
     response = web.StreamResponse(headers={"Content-Type": f"{MEDIA_TYPE}; charset=utf-8", "X-Accel-Buffering": "no"})
     await response.prepare(request)
     try:
         if request.method != "HEAD":
             with suppress(TimeoutError, ConnectionError):
-                async with asyncio.timeout(LASTS_S):
-                    await _send(response, events)
+                async with asyncio.timeout(lasts_s):
+                    await _send(response, events, heartbeat_s)
     finally:
         await events.aclose()
     return response
 
 
-async def _send(response: web.StreamResponse, events: AsyncGenerator[BaseModel, None]) -> None:
+async def _send(response: web.StreamResponse, events: AsyncGenerator[BaseModel, None], heartbeat_s: float) -> None:
     await response.write(f"retry: {RETRY_MS}\n\n".encode())
     for number in count(1):
-        event = await _wait_for_next(response, events)
+        coming = asyncio.ensure_future(anext(events, None))
+        try:
+            while not (await asyncio.wait({coming}, timeout=heartbeat_s))[0]:
+                await response.write(b": \n\n")
+        finally:
+            await _settle(coming)
+        event = coming.result()
         if event is None:
             return
         await response.write(f"id: {number}\ndata: {event.model_dump_json()}\n\n".encode())
 
 
-async def _wait_for_next(response: web.StreamResponse, events: AsyncGenerator[BaseModel, None]) -> BaseModel | None:
-    """The next event, None at the end; heartbeats until it comes."""
-    coming = asyncio.ensure_future(anext(events, None))
-    try:
-        while not (await asyncio.wait({coming}, timeout=HEARTBEAT_S))[0]:
-            await response.write(b": \n\n")
-        return coming.result()
-    finally:
-        if not coming.done():
-            coming.cancel()
-            with suppress(asyncio.CancelledError):
-                await coming
+async def _settle(coming: asyncio.Future[BaseModel | None]) -> None:
+    """Take back what nobody waits for any more: a generator that runs cannot be closed."""
+    if not coming.done():
+        coming.cancel()
+        with suppress(asyncio.CancelledError):
+            await coming
