@@ -20,9 +20,7 @@ function store(kind, end, value) {
 }
 function keep(path, body) {
   const end = `${Math.max(Date.now(), 1 + parseInt(list("out").at(-1)?.end ?? 0, 10))}-${body.key}`;
-  const isKept = store("out", end, { path, body });
-  if (isKept) setTimeout(wake);
-  return isKept;
+  return store("out", end, { path, body }) && Boolean(setTimeout(wake));
 }
 const send = (path, body, run, more = {}) => fetch(`/api/v1/runs/${encodeURIComponent(run)}/${path}`, { ...more,
   method: body ? "POST" : "GET", body: body && JSON.stringify(body),
@@ -72,7 +70,8 @@ async function refill() {
   if (desk.isFilling || desk.ready.length >= READY) return undefined;
   desk.isFilling = true;
   const { age, wanted } = desk, count = READY - desk.ready.length, left_out = [...held(), ...unsent()].slice(-500);
-  const { status, told } = await call("claims", { ...wanted, count, left_out, language: page.language });
+  const { least, most } = wanted, scores = { least: least && Number(least), most: most && Number(most) };
+  const { status, told } = await call("claims", { ...wanted, ...scores, count, left_out, language: page.language });
   desk.isFilling = false;
   if (age !== desk.age) { await release(told.cards?.map((each) => each.id) ?? []); return refill(); }
   if (status !== 200) return fill("empty", told.message);

@@ -2,10 +2,12 @@
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from playwright.sync_api import BrowserContext, CDPSession, ConsoleMessage, Locator, Page, expect
+from playwright.sync_api import BrowserContext, CDPSession, ConsoleMessage, Locator, Page, Request, expect
+from playwright.sync_api import Error as PlaywrightError
 
 from tests.review_ui.browser.station import PATIENCE_S
 
@@ -33,12 +35,13 @@ Result = TypeVar("Result")
 
 @dataclass
 class Screen:
-    """`forgiven`: beginnings of console errors that the test means to cause."""
+    """`forgiven`: beginnings of console errors that the test means to cause; `told`: what the API answered."""
 
     page: Page
     url: str
     forgiven: tuple[str, ...] = ()
     complaints: list[str] = field(default_factory=list)
+    told: list[str] = field(default_factory=list)
 
     @classmethod
     def open(cls, context: BrowserContext, url: str) -> "Screen":
@@ -46,12 +49,18 @@ class Screen:
         screen = cls(page, url)
         page.add_init_script(WATCH)
         page.on("console", screen._listen)
+        page.on("requestfinished", screen._overhear)
         page.on("pageerror", lambda error: screen.complaints.append(str(error)))
         return screen
 
     def _listen(self, message: ConsoleMessage) -> None:
         if message.type == "error":
             self.complaints.append(message.text)
+
+    def _overhear(self, request: Request) -> None:
+        if "/api/" in request.url and (answer := request.response()) is not None:
+            with suppress(PlaywrightError):  # the page was left, and the answer with it
+                self.told.append(answer.text())
 
     def check(self) -> None:
         """That nothing went wrong behind the screen. Raises AssertionError."""
