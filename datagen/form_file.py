@@ -76,7 +76,7 @@ class FormReader:
         try:
             return form.model_validate(data)
         except ValidationError as exc:
-            for error in exc.errors(include_url=False):
+            for error in _leave_out_echoes(exc.errors(include_url=False)):
                 message, hint = _explain(error, form)
                 self.add_at(path, error["loc"], message, hint)
             return None
@@ -94,6 +94,12 @@ class FormReader:
             except (KeyError, IndexError, AttributeError, TypeError):
                 break
         return int(line) + 1
+
+
+def _leave_out_echoes(errors: list[ErrorDetails]) -> list[ErrorDetails]:
+    """Without the lists that are "too short" only because no entry of theirs is right: each entry is told anyway."""
+    above = {error["loc"][:length] for error in errors for length in range(len(error["loc"]))}
+    return [error for error in errors if not (error["type"] == "too_short" and error["loc"] in above)]
 
 
 def _guess_encoding(data: bytes) -> str:

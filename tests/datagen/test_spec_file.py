@@ -60,6 +60,14 @@ def test_every_mistake_is_told_at_once_with_its_line(spec: Path, edit: Edit) -> 
     assert all(str(problem).startswith(f"{spec}:") for problem in problems)
 
 
+def test_topics_that_are_all_wrong_are_told_one_by_one_and_not_as_a_list_that_is_too_short(
+    spec: Path, edit: Edit
+) -> None:
+    edit(spec, "quota: 12", "quota: 0")
+    edit(spec, "quota: 8", "quota: 0")
+    assert [problem.location for problem in problems_of(spec)] == [("topics", 0, "quota"), ("topics", 1, "quota")]
+
+
 def test_a_persona_under_19_is_refused_in_its_own_file(spec: Path, edit: Edit) -> None:
     persona = spec.parent / "personas" / "exa.yaml"
     edit(persona, "age: 19", "age: 17")
