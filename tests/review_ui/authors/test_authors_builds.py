@@ -62,6 +62,13 @@ async def test_a_build_is_followed_to_its_end_by_all_and_then_reviewed(
     assert await read_events(client, EVENTS) == [end]
 
 
+async def test_a_run_whose_first_build_nobody_watched_is_reviewed_too(client: aiohttp.ClientSession) -> None:
+    await start(client)
+    async with asyncio.timeout(60):
+        while not (await ask(client, "GET", "/runs"))[1]["runs"]:
+            await asyncio.sleep(0.2)
+
+
 async def test_one_build_of_a_run_at_a_time(studio: Studio, client: aiohttp.ClientSession, edit: Edit) -> None:
     edit(studio.spec, *SLOW)
     await start(client)
