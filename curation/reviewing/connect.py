@@ -6,6 +6,7 @@ upgrading), and is on the disk before it is acknowledged (WAL, full sync).
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -20,6 +21,15 @@ _ATTEMPTS = 5
 """PostgreSQL ends one of two transactions that wait for each other; the next try finds the way free."""
 _BUSY_S = 30
 """Seconds that SQLite waits for another writer."""
+_NETWORK = {
+    "connect_timeout": 5,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 15_000,
+}
+"""libpq's settings, seconds and milliseconds: by themselves the system's limits find out after many minutes that a
+server's machine is gone. What the URL says instead counts."""
 
 Result = TypeVar("Result")
 
@@ -30,6 +40,7 @@ class Database:
     def __init__(self, engine: sa.Engine) -> None:
         self.engine = engine
         self.is_sqlite = engine.dialect.name == "sqlite"
+        self._file: tuple[int, int] | None = None
 
     def read(self, job: Callable[[sa.Connection], Result]) -> Result:
         """Run `job` on one consistent state of the database."""
@@ -41,9 +52,12 @@ class Database:
 
         Raises DataError where the database is away or does not take it.
         """
+        self.check_file()
         for attempt in range(_ATTEMPTS):
             try:
-                return self._write_once(job)
+                result = self._write_once(job)
+                self.check_file()
+                return result
             except DBAPIError as exc:
                 if attempt == _ATTEMPTS - 1 or not _is_conflict(exc):
                     raise _explain(self.engine, exc) from exc
@@ -52,6 +66,24 @@ class Database:
     def _write_once(self, job: Callable[[sa.Connection], Result]) -> Result:
         with self.engine.connect().execution_options(is_writing=True) as connection, connection.begin():
             return job(connection)
+
+    def check_file(self) -> None:
+        """A file that was deleted or replaced stays open, and would take decisions that nobody ever finds again.
+
+        Raises DataError.
+        """
+        name = self.engine.url.database
+        if not self.is_sqlite or not name or name == ":memory:":
+            return
+        try:
+            stat = Path(name).stat()
+        except OSError as exc:
+            hint = "put it back where it was, or stop the service and start it again"
+            raise DataError(f"the review database {name} is not there any more: {exc.strerror}", hint) from exc
+        self._file = self._file or (stat.st_dev, stat.st_ino)
+        if self._file != (stat.st_dev, stat.st_ino):
+            told = f"the review database {name} was replaced by another file while it was open"
+            raise DataError(told, "stop the service and start it again")
 
     @contextmanager
     def _report(self) -> Iterator[None]:
@@ -83,6 +115,7 @@ def open_database(url: str) -> Database:
     try:
         with database.engine.connect().execution_options(is_writing=True) as connection, connection.begin():
             migrate(connection)
+        database.check_file()
     except SQLAlchemyError as exc:
         database.close()
         raise _explain(engine, exc) from exc
@@ -94,7 +127,8 @@ def open_database(url: str) -> Database:
 
 def _create_engine(url: sa.URL) -> sa.Engine:
     if url.get_backend_name() != "sqlite":
-        return sa.create_engine(url, pool_size=8, max_overflow=0, pool_pre_ping=True, future=True)
+        network = {name: value for name, value in _NETWORK.items() if name not in url.query}
+        return sa.create_engine(url, connect_args=network, pool_size=8, max_overflow=0, pool_pre_ping=True)
     engine = sa.create_engine(url, poolclass=QueuePool, pool_size=4, connect_args={"timeout": _BUSY_S})
     sa.event.listen(engine, "connect", _set_up_sqlite)
     sa.event.listen(engine, "begin", _begin_sqlite)

@@ -26,7 +26,7 @@ def migrate(connection: sa.Connection) -> None:
         connection.execute(sa.insert(SETTINGS).values(name=VERSION, value=str(CURRENT)))
         return
     query = sa.select(SETTINGS.c.value).where(SETTINGS.c.name == VERSION)
-    version = int(connection.execute(query).scalar_one())
+    version = _read_number(connection.execute(query).scalar_one_or_none())
     if version > CURRENT:
         found = f"the review database has version {version}, this damhwa knows {CURRENT}"
         raise DataError(found, "use the damhwa that wrote it, or a newer one")
@@ -34,6 +34,13 @@ def migrate(connection: sa.Connection) -> None:
         step(connection)
     if version != CURRENT:
         connection.execute(sa.update(SETTINGS).where(SETTINGS.c.name == VERSION).values(value=str(CURRENT)))
+
+
+def _read_number(value: str | None) -> int:
+    if value is None or not value.isdecimal():
+        found = "no version" if value is None else f"the version {value[:40]!r}"
+        raise DataError(f"the review database has {found}: it is damaged, or another program's", "bring back a copy")
+    return int(value)
 
 
 def _lock(connection: sa.Connection) -> None:

@@ -1,6 +1,7 @@
 """Where the reviews of a folder lie: in which database, and under which mark."""
 
 import os
+import re
 import secrets
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from datagen.errors import DataError
 VARIABLE = "DAMHWA_DATABASE"
 FILE_NAME = "reviews.db"
 KEY_FILE = ".review-key"
+_KEY = re.compile(rb"[A-Za-z0-9_-]{1,64}")
 
 
 def name_database(folder: Path) -> str:
@@ -22,13 +24,20 @@ def find_database(folder: Path) -> str | None:
 
 
 def read_key(folder: Path) -> str | None:
-    """The folder's mark in the database, so that one that was moved is known again; None: it was never reviewed."""
+    """The folder's mark in the database, so that one that was moved is known again; None: it was never reviewed.
+
+    Raises DataError where it cannot be read, or is no mark: an empty one would be that of every torn file.
+    """
     try:
-        return (folder / KEY_FILE).read_text(encoding="utf-8").strip()
+        key = (folder / KEY_FILE).read_bytes().strip()
     except FileNotFoundError:
         return None
     except OSError as exc:
         raise DataError(f"{folder / KEY_FILE} cannot be read: {exc.strerror}", "check its permissions") from exc
+    if not _KEY.fullmatch(key):
+        hint = "bring back a copy: it names the run in the review database; or delete it, and the reviews begin anew"
+        raise DataError(f"{folder / KEY_FILE} holds no mark: {key[:40]!r}", hint)
+    return key.decode()
 
 
 def make_key(folder: Path) -> str:

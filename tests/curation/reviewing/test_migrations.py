@@ -67,6 +67,43 @@ def test_services_that_start_at_once_make_the_tables_once(database_url: str) -> 
     assert _read_version(database_url) == str(CURRENT)
 
 
+@pytest.mark.parametrize("version", ["세 번째", None])
+def test_a_database_without_a_version_that_can_be_read_is_told(database_url: str, version: str | None) -> None:
+    database = open_database(database_url)
+    where = SETTINGS.c.name == VERSION
+    change = sa.delete(SETTINGS).where(where) if version is None else sa.update(SETTINGS).values(value=version)
+    database.write(lambda connection: connection.execute(change))
+    database.close()
+    with pytest.raises(DataError, match="it is damaged, or another program's"):
+        open_database(database_url)
+
+
+@pytest.mark.parametrize("how", ["deleted", "replaced"])
+def test_a_file_that_is_deleted_or_replaced_while_open_takes_nothing_more(tmp_path: Path, how: str) -> None:
+    path = tmp_path / "reviews.db"
+    database = open_database(f"sqlite:///{path}")
+    open_database(f"sqlite:///{tmp_path / 'other.db'}").close()
+    insert = sa.insert(SETTINGS).values(name="kept", value="그대로")
+    if how == "deleted":
+        path.rename(tmp_path / "moved.db")
+    else:
+        (tmp_path / "other.db").rename(path)
+    with pytest.raises(DataError, match=r"not there any more|was replaced by another file"):
+        database.write(lambda connection: connection.execute(insert))
+    if how == "deleted":
+        (tmp_path / "moved.db").rename(path)  # back in its place it goes on
+        database.write(lambda connection: connection.execute(insert))
+    database.close()
+
+
+def test_a_file_that_is_deleted_while_it_is_written_to_acknowledges_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "reviews.db"
+    database = open_database(f"sqlite:///{path}")
+    with pytest.raises(DataError, match="not there any more"):
+        database.write(lambda _: path.unlink())
+    database.close()
+
+
 @pytest.mark.parametrize("torn", ["cut", "garbage", "text"])
 def test_a_torn_sqlite_file_is_told_and_not_overwritten(tmp_path: Path, torn: str) -> None:
     path = tmp_path / "reviews.db"
