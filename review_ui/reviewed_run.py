@@ -34,6 +34,8 @@ class ReviewOptions:
     lease_s: float = LEASE_S
     personas: tuple[Path, ...] = ()
     """Persona files for curated data that is no run."""
+    patience_s: float = 40.0
+    """Seconds for the database to answer: longer than SQLite waits for another writer."""
 
 
 @dataclass(frozen=True, slots=True)

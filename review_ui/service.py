@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 import sqlalchemy as sa
 
 from datagen.console import err
-from datagen.errors import DamhwaError
+from datagen.errors import DamhwaError, DataError
 from review_ui.authoring.open_specs import OpenSpec, is_curated
 from review_ui.authoring.workshop import Workshop
 from review_ui.build_job import BuildJob
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from review_ui.access.accounts import Accounts
 
 Result = TypeVar("Result")
+Job = Callable[[sa.Connection], Result]
 READERS = 4
 WRITERS = 8
 """Connections that write at once, where the database (PostgreSQL) can."""
@@ -56,11 +57,20 @@ class Service:
 
     async def read(self, run: ReviewedRun, job: Callable[[sa.Connection], Result]) -> Result:
         """Run `job` on one consistent state of the run's database."""
-        return await self.call(run.database.read, job)
+        return await self._wait(self._readers, run.database.read, job)
 
     async def write(self, run: ReviewedRun, job: Callable[[sa.Connection], Result]) -> Result:
         """Run `job` in a transaction; what it wrote is on the disk when this returns. It may be run again."""
-        return await asyncio.get_running_loop().run_in_executor(self._writers, run.database.write, job)
+        return await self._wait(self._writers, run.database.write, job)
+
+    async def _wait(self, pool: ThreadPoolExecutor, call: Callable[[Job[Result]], Result], job: Job[Result]) -> Result:
+        """Nobody waits for ever for a database that is silent, and what waits for a thread then is not begun."""
+        try:
+            async with asyncio.timeout(self._options.patience_s):
+                return await asyncio.get_running_loop().run_in_executor(pool, call, job)
+        except TimeoutError as exc:
+            told = f"the review database did not answer within {self._options.patience_s:g} s"
+            raise DataError(told, "send it again: what is stored already is stored once") from exc
 
     async def call(self, function: Callable[..., Result], *arguments: object) -> Result:
         """Run a function that reads files or thinks for long in a thread."""
@@ -97,7 +107,7 @@ class Service:
     async def stop_builds(self) -> None:
         """Stop the builds that were started here, and wait for their end."""
         await self.workshop.close()
-        await asyncio.gather(*self._builds)
+        await asyncio.gather(*self._builds, return_exceptions=True)
 
     def close(self) -> None:
         """Wait for what is being written, and close the databases."""
