@@ -23,9 +23,10 @@ from review_ui.api.forms import (
     TurnEdit,
 )
 from review_ui.cards.card import view_finding
-from review_ui.cards.deal import pick_text, view_decision
-from review_ui.cards.recheck import is_dropped, list_rows
+from review_ui.cards.deal import is_blind, load_texts, pick_text, view_decision
+from review_ui.cards.recheck import is_dropped, list_new, list_rows
 from review_ui.queue.decide import Decision, RefusedError, Stored, encode_findings, encode_messages
+from review_ui.queue.judged import list_judged
 from review_ui.reviewed_run import ReviewedRun
 from review_ui.words import Language
 
@@ -100,10 +101,20 @@ async def _edit(call: Call, form: DecisionForm, decision: Decision) -> tuple[Dec
 
 
 async def check(call: Call) -> CheckAnswer:
-    """What the filters would say of an edit; decides nothing."""
+    """What the filters would say of an edit; decides nothing.
+
+    In the audit, before one's own decision, only what the edit brings about: the rest would tell what curation thought.
+    """
     form: CheckForm = body_of(call, CheckForm)
+    run, service = call.run, call.service
     _, findings = await _apply(call, form.id, form.revision, form.edits)
-    return CheckAnswer(findings=_view(call.run, findings, form.language), is_dropped=is_dropped(findings))
+    dialogue, messages, is_hidden = await service.read(
+        run, lambda connection: _read_text(run, connection, form.id, form.revision, call.user.name)
+    )
+    told = findings
+    if is_hidden:
+        told = list_new(findings, await service.call(run.look().recheck.find, dialogue, messages))
+    return CheckAnswer(findings=_view(run, told, form.language), is_dropped=is_dropped(told))
 
 
 async def _apply(
@@ -111,7 +122,7 @@ async def _apply(
 ) -> tuple[tuple[Message, ...], list[Finding]]:
     """The dialogue with the edits in it, and what the filters say. Raises ApiError."""
     run, service = call.run, call.service
-    dialogue, messages = await service.read(
+    dialogue, messages, _ = await service.read(
         run, lambda connection: _read_text(run, connection, id_, revision, call.user.name)
     )
     changed = list(messages)
@@ -128,17 +139,19 @@ async def _apply(
 
 def _read_text(
     run: ReviewedRun, connection: sa.Connection, id_: str, revision: int, reviewer: str
-) -> tuple[Dialogue, tuple[Message, ...]]:
+) -> tuple[Dialogue, tuple[Message, ...], bool]:
+    """The dialogue, the turns that the screen showed, and whether what curation thinks of them is hidden from it."""
     query = sa.select(SAMPLES).where(SAMPLES.c.run == run.number, SAMPLES.c.id == id_)
     sample = connection.execute(query).one_or_none()
     if sample is None:
         raise ApiError(404, "unknown", f"there is no dialogue {id_} to review here")
-    dialogue = run.texts.load([(sample.file, sample.row)])[0]
+    dialogue = load_texts(run, [sample])[0]
     shown = pick_text(connection, sample, reviewer, dialogue.messages)
     if shown.revision != revision:
         told = f"{id_} has revision {shown.revision}, the screen showed {revision}"
         raise ApiError(409, "stale", told, revision=shown.revision)
-    return dialogue, shown.messages
+    is_hidden = is_blind(connection, sample, reviewer, list_judged(connection, run.number))
+    return dialogue, shown.messages, is_hidden
 
 
 async def decide_cluster(call: Call) -> ClusterAnswer:

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from curation.lookup import compare_texts
 from curation.reviewing.outcome import list_standing
 from curation.reviewing.tables import EVENTS, SAMPLES
+from datagen.errors import DataError
 from datagen.record import Dialogue, Message
 from review_ui.api.forms import Card, DecisionView, FindingView, NeighbourView, WhyView
 from review_ui.cards.card import explain_why, view_finding, view_persona, view_scenario, view_turns
@@ -47,8 +48,26 @@ def deal(run: ReviewedRun, connection: sa.Connection, samples: Sequence[int], re
     rows = connection.execute(sa.select(SAMPLES).where(SAMPLES.c.sample.in_(samples))).all()
     found = {row.sample: row for row in rows}
     ordered = [found[sample] for sample in samples if sample in found]
-    dialogues = run.texts.load([(row.file, row.row) for row in ordered])
+    dialogues = load_texts(run, ordered)
     return [_Dealer(run, connection, snapshot, reader).deal(*pair) for pair in zip(ordered, dialogues, strict=True)]
+
+
+def load_texts(run: ReviewedRun, rows: Sequence[Any]) -> list[Dialogue]:
+    """The dialogues of these samples as they were generated. Raises DataError where one is not there any more."""
+    dialogues = run.texts.load([(row.file, row.row) for row in rows])
+    for row, dialogue in zip(rows, dialogues, strict=True):
+        if dialogue.id != row.id:  # a decision about it would be about another text
+            told = f"where the text of {row.id} should lie, there is that of {dialogue.id}"
+            raise DataError(told, "run `damhwa curate` again: it measures anew")
+    return dialogues
+
+
+def is_blind(connection: sa.Connection, sample: Any, reviewer: str, judged: Sequence[str]) -> bool:
+    """Whether a reviewer must not know what curation and others think of a sample: it is the audit's, and they have
+    yet to decide."""
+    if sample.pool != "audit" or (sample.verdict is None and sample.topic in judged):
+        return False
+    return find_mine(connection, sample, reviewer) is None
 
 
 def pick_text(connection: sa.Connection, sample: Any, reviewer: str, original: tuple[Message, ...]) -> Shown:
@@ -113,7 +132,7 @@ class _Dealer:
             return ()
         query = sa.select(SAMPLES).where(SAMPLES.c.run == sample.run, SAMPLES.c.cluster == sample.cluster)
         rows = self.connection.execute(query.where(SAMPLES.c.sample != sample.sample).limit(4 * NEIGHBOURS_SHOWN)).all()
-        others = self.run.texts.load([(row.file, row.row) for row in rows])
+        others = load_texts(self.run, rows)
         similarities = compare_texts(dialogue, others)
         ranked = sorted(zip(similarities, rows, others, strict=True), key=lambda each: (-each[0], each[1].id))
         return tuple(self._view_neighbour(*each) for each in ranked[:NEIGHBOURS_SHOWN])
@@ -126,7 +145,7 @@ class _Dealer:
             revision=shown.revision,
             similarity=round(similarity, 4),
             status=row.status,
-            verdict=row.verdict,
+            verdict=None if is_audits else row.verdict,
             can_decide=not is_audits,
             turns=view_turns(shown.messages),
         )

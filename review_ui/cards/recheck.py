@@ -1,6 +1,7 @@
 """The filters once more, on a text that a person changed: what curation would say of it, before it counts."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,6 +44,18 @@ def list_rows(findings: list[Finding]) -> list[dict[str, Any]]:
     """As findings.parquet has them: rules as the settings spell them."""
     rows = ({name: getattr(each, name) for name in Finding.__slots__} for each in findings)
     return [row | {"rule": row["rule"].replace("_", "-")} for row in rows]
+
+
+def list_new(findings: Sequence[Finding], before: Sequence[Finding]) -> list[Finding]:
+    """What an edit brings about: findings that the text did not have yet, or that weigh more now."""
+    had = Counter((each.code, each.rule, each.message, each.verdict) for each in before)
+    new = []
+    for each in findings:
+        place = (each.code, each.rule, each.message, each.verdict)
+        had[place] -= 1
+        if had[place] < 0:
+            new.append(each)
+    return new
 
 
 def is_dropped(findings: list[Finding]) -> bool:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 
-from curation.reviewing.tables import SAMPLES
+from curation.reviewing.tables import EVENTS, SAMPLES
 from review_ui.queue.leases import Lease, Who, take
 from review_ui.queue.line import Line, list_conditions
 
@@ -61,22 +61,32 @@ def claim(connection: sa.Connection, asked: Asked) -> list[int]:
 
 
 def claim_one(connection: sa.Connection, asked: Asked, id_: str) -> int | Lease | None:
-    """Lease one dialogue by its id: its number, or the lease of whoever holds it; None: it is not in this queue."""
+    """Lease one dialogue by its id: its number, or the lease of whoever holds it; None: it is not to be had here.
+
+    Nobody chooses what is audited: there, one comes back to what one was given, or decided about, and to nothing else.
+    """
     own = [SAMPLES.c.run == asked.run, SAMPLES.c.id == id_]
-    columns = (SAMPLES.c.id, SAMPLES.c.topic, SAMPLES.c.pool, SAMPLES.c.holder, SAMPLES.c.held_until)
-    row = connection.execute(sa.select(*columns).where(*own)).one_or_none()
-    if row is None or not _may_see(row.pool, row.topic, asked):
+    row = connection.execute(sa.select(SAMPLES).where(*own)).one_or_none()
+    if row is None or not _is_in_queue(row, asked):
+        return None
+    if row.holder not in (None, asked.who.reviewer) and row.held_until >= asked.who.now:
+        return Lease(row.id, row.topic, row.pool, row.holder, row.held_until)
+    if asked.wanted.mode == "audit" and not _has_seen(connection, row, asked.who.reviewer):
         return None
     taken = take(connection, asked.who, Line(filters=("id",)), {"run": asked.run, "id": id_}, 1)
-    if taken:
-        return taken[0]
-    return Lease(*row) if row.holder else None
+    return taken[0] if taken else None
 
 
-def _may_see(pool: str, topic: str, asked: Asked) -> bool:
+def _is_in_queue(sample: Any, asked: Asked) -> bool:
+    """Triage has of a judged lot what nobody decided: what waits for a second look has to be seen blindly."""
     if asked.wanted.mode == "audit":
-        return pool == "audit"
-    return pool != "audit" or topic in asked.judged
+        return bool(sample.pool == "audit")
+    return sample.pool != "audit" or (sample.topic in asked.judged and sample.verdict is None)
+
+
+def _has_seen(connection: sa.Connection, sample: Any, reviewer: str) -> bool:
+    own = sa.select(EVENTS.c.event).where(EVENTS.c.sample == sample.sample, EVENTS.c.reviewer == reviewer)
+    return sample.holder == reviewer or connection.execute(own.limit(1)).first() is not None
 
 
 def count_waiting(connection: sa.Connection, asked: Asked, most: int = 1_000) -> int:

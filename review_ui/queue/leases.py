@@ -75,11 +75,14 @@ _HOLD = (
 
 
 def leave(connection: sa.Connection, run: int, reviewer: str, ids: Collection[str] | None = None) -> int:
-    """Let go of somebody's leases, of all or of those ids; returns how many."""
-    change = sa.update(SAMPLES).where(SAMPLES.c.run == run, SAMPLES.c.holder == reviewer)
+    """Let go of somebody's leases, of all or of those ids; returns how many.
+
+    The holder's name stays until somebody else takes the dialogue or decides: they may come back to what they saw.
+    """
+    change = sa.update(SAMPLES).where(SAMPLES.c.run == run, SAMPLES.c.holder == reviewer, SAMPLES.c.held_until > 0)
     if ids is not None:
         change = change.where(SAMPLES.c.id.in_(ids))
-    return connection.execute(change.values(holder=None, held_until=0.0)).rowcount
+    return connection.execute(change.values(held_until=0.0)).rowcount
 
 
 def list_leases(connection: sa.Connection, run: int, now: float, limit: int = 200) -> list[Lease]:

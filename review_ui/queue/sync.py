@@ -243,9 +243,11 @@ def _keep_pool(row: dict[str, Any], before: Known) -> dict[str, Any]:
     """In the pool that it has, or was decided in before it went.
 
     What is undecided leaves the audit with the lot, and triage where curation no longer asks; it may enter a pool from
-    none.
+    none. What curation once dropped and now would publish is drawn like the rest of the lot: an audit that could never
+    have it would say nothing of it.
     """
-    if before.verdict is None and before.pool == "none":
+    is_new_in_lot = row["is_lot"] and before.values[_CHANGING.index("status")] not in LOT
+    if before.verdict is None and (before.pool == "none" or is_new_in_lot):
         return row
     is_left = not row["is_lot"] if before.pool == "audit" else row["pool"] == "none"
     if before.verdict is None and is_left:

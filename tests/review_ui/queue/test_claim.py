@@ -205,6 +205,7 @@ def test_one_dialogue_can_be_asked_for_and_a_held_one_tells_its_holder(room: Roo
     room.fill(IDS[:3])
     room.fill(IDS[3:4], "triage")
     room.claim("검수자 2")
+    room.claim("검수자 1", left_out=IDS[:2])
     number = room.read(IDS[2]).sample
     write = room.database.write
     assert write(lambda connection: claim_one(connection, _ask("검수자 1"), IDS[2])) == number
@@ -216,6 +217,47 @@ def test_one_dialogue_can_be_asked_for_and_a_held_one_tells_its_holder(room: Roo
     assert write(lambda connection: claim_one(connection, _ask("검수자 1", "triage"), IDS[1])) is None
     found = write(lambda connection: claim_one(connection, _ask("검수자 1", "triage", (TOPIC,)), IDS[1]))
     assert found == room.read(IDS[1]).sample
+
+
+def test_nobody_chooses_what_they_audit_but_everybody_comes_back_to_what_they_were_given(room: Room) -> None:
+    room.fill(IDS[:4])
+    write = room.database.write
+
+    def ask(id_: str, at: float = NOW) -> object:
+        return write(lambda connection: claim_one(connection, _ask("검수자 1", at=at), id_))
+
+    assert ask(IDS[2]) is None
+    assert room.read(IDS[2]).holder is None
+    room.claim("검수자 1", size=2)
+    write(lambda connection: leave(connection, 1, "검수자 1"))
+    assert ask(IDS[0]) == room.read(IDS[0]).sample  # a page that was loaded anew, with a draft
+    room.decide("검수자 1", IDS[0], "flag")
+    room.decide("검수자 1", IDS[1], "later")
+    assert [ask(IDS[0]), ask(IDS[1])] == [room.read(each).sample for each in IDS[:2]]
+    # what somebody else has taken meanwhile is theirs
+    room.claim("검수자 1", left_out=IDS[:2])
+    write(lambda connection: leave(connection, 1, "검수자 1"))
+    assert room.claim("검수자 2") == IDS[2:3]
+    assert isinstance(ask(IDS[2]), Lease)
+    assert ask(IDS[2], NOW + LEASE_S + 1) is None
+
+
+def test_what_one_has_left_is_free_for_others_at_once(room: Room) -> None:
+    room.fill(IDS[:1])
+    room.claim("검수자 1")
+    room.database.write(lambda connection: leave(connection, 1, "검수자 1"))
+    assert room.database.read(lambda connection: list_leases(connection, 1, NOW)) == []
+    assert room.claim("검수자 2") == IDS[:1]
+
+
+def test_triage_never_shows_what_waits_for_a_blind_second_look(blind_room: Room) -> None:
+    blind_room.fill(IDS[:2])
+    blind_room.decide("검수자 2", IDS[0], "flag")
+    _judge(blind_room)
+    asked = _ask("검수자 1", "triage", (TOPIC,))
+    write = blind_room.database.write
+    assert write(lambda connection: claim_one(connection, asked, IDS[0])) is None
+    assert write(lambda connection: claim_one(connection, asked, IDS[1])) == blind_room.read(IDS[1]).sample
 
 
 @pytest.mark.parametrize("most", [3, 1_000])

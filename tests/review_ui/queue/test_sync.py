@@ -137,6 +137,21 @@ def test_what_comes_back_is_in_the_pool_in_which_it_was_decided(room: Room, fold
     assert room.count_tallies() == before
 
 
+def test_what_was_dropped_and_now_would_be_published_is_drawn_for_the_audit(room: Room, folder: Path) -> None:
+    _sync(room, folder)
+    fresh, decided = _list_ids(room, "audit")[:2]
+    _curate_anew(folder, lambda row: row | {"status": "dropped"} if row["id"] in (fresh, decided) else row)
+    room.database.write(lambda connection: connection.execute(sa.delete(SAMPLES)))
+    _sync(room, folder)
+    assert [room.read(each).pool for each in (fresh, decided)] == ["triage", "triage"]
+    room.decide("검수자 1", decided, mode="triage")
+    # other limits: both are in the lot now
+    _curate_anew(folder, lambda row: row | {"status": "accepted"} if row["id"] in (fresh, decided) else row)
+    _sync(room, folder)
+    assert [room.read(each).pool for each in (fresh, decided)] == ["audit", "triage"]
+    assert room.count_tallies() == room.recount()
+
+
 def test_an_undecided_duplicate_leaves_triage(room: Room, folder: Path) -> None:
     _sync(room, folder)
     id_, other = _list_ids(room, "triage")[:2]
