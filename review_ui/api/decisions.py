@@ -22,7 +22,7 @@ from review_ui.api.forms import (
     HistoryAnswer,
     TurnEdit,
 )
-from review_ui.cards.card import view_finding
+from review_ui.cards.card import view_findings
 from review_ui.cards.deal import is_blind, load_texts, pick_text, view_decision
 from review_ui.cards.recheck import is_dropped, list_new, list_rows
 from review_ui.queue.decide import Decision, RefusedError, Stored, encode_findings, encode_messages
@@ -205,8 +205,7 @@ def _read_history(connection: sa.Connection, run: int, reviewer: str) -> list[An
 
 
 def _view(run: ReviewedRun, findings: list[Finding], language: Language) -> tuple[FindingView, ...]:
-    limits = run.look().limits
-    return tuple(view_finding(row, limits, language) for row in list_rows(findings))
+    return view_findings(list_rows(findings), run.look().limits, language)
 
 
 def _answer(stored: Stored, findings: tuple[FindingView, ...] | None) -> DecisionAnswer:

@@ -28,6 +28,8 @@ from review_ui.queue.order import Limits, Seen, find_line
 from review_ui.words import Language, label_code, say
 
 _SCENARIO = ("situation", "opening", "exchanges")
+FINDINGS_SHOWN = 300
+"""Of a dialogue: a flood of emoji has thousands, which a browser draws for seconds and nobody reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,12 @@ def view_turns(messages: Iterable[Message]) -> tuple[TurnView, ...]:
         )
         for each in seen
     )
+
+
+def view_findings(rows: Sequence[Mapping[str, Any]], limits: Limits, language: Language) -> tuple[FindingView, ...]:
+    """Rows for reading, in their order: of very many those that drop, and the first others, up to `FINDINGS_SHOWN`."""
+    ranked = sorted(range(len(rows)), key=lambda at: (rows[at]["verdict"] != "drop", at))
+    return tuple(view_finding(rows[at], limits, language) for at in sorted(ranked[:FINDINGS_SHOWN]))
 
 
 def view_finding(row: Mapping[str, Any], limits: Limits, language: Language) -> FindingView:

@@ -13,7 +13,7 @@ from curation.reviewing.tables import EVENTS, SAMPLES
 from datagen.errors import DataError
 from datagen.record import Dialogue, Message
 from review_ui.api.forms import Card, DecisionView, FindingView, NeighbourView, WhyView
-from review_ui.cards.card import explain_why, view_finding, view_persona, view_scenario, view_turns
+from review_ui.cards.card import explain_why, view_findings, view_persona, view_scenario, view_turns
 from review_ui.cards.recheck import list_rows
 from review_ui.queue.claim import Mode
 from review_ui.queue.decide import read_entries
@@ -125,7 +125,7 @@ class _Dealer:
         return explain_why(sample.why, rows, self.snapshot.limits, language)
 
     def _view_findings(self, rows: Sequence[Mapping[str, Any]]) -> tuple[FindingView, ...]:
-        return tuple(view_finding(row, self.snapshot.limits, self.reader.language) for row in rows)
+        return view_findings(rows, self.snapshot.limits, self.reader.language)
 
     def _list_neighbours(self, sample: Any, dialogue: Dialogue) -> tuple[NeighbourView, ...]:
         if sample.cluster is None:

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from curation.reviewing.tables import SAMPLES
 from review_ui.access.loopback import LoopbackAccess
 from review_ui.app import build_app
+from review_ui.cards.card import FINDINGS_SHOWN, view_findings
 from review_ui.reviewed_run import ReviewedRun, ReviewOptions
 from review_ui.service import Service
 from tests.conftest import serve_in_thread
@@ -116,3 +117,13 @@ def test_a_text_that_is_another_dialogues_is_never_shown(desk: Desk) -> None:
     answer = desk.post("claims", mode="triage", sample=first["id"])
     assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
     assert second["id"] in answer.json()["message"]
+
+
+def test_of_a_flood_of_findings_those_that_drop_are_shown_and_the_first_of_the_others() -> None:
+    note = {"code": "emoji", "rule": "max", "message": 1, "start": 0, "end": 1, "evidence": "🎉", "score": 2.0}
+    note |= {"threshold": 1.0, "verdict": "note"}
+    rows = [note | {"message": number} for number in range(5_000)]
+    rows[4_000] = rows[4_000] | {"verdict": "drop"}
+    shown = view_findings(rows, {}, "ko")
+    assert [each.message for each in shown] == [*range(FINDINGS_SHOWN - 1), 4_000]
+    assert [each.verdict for each in shown].count("drop") == 1
