@@ -109,11 +109,13 @@ class Texts:
         return table
 
     def _open(self, name: str) -> pq.ParquetFile:
-        """The file, open; one that is gone from the folder is an OSError. Asked for under the lock."""
-        path = self._folder / name
-        path.stat()
+        """The file, open. Asked for under the lock.
+
+        Its name tells what is in it, so one that is open is good to the end: curation deletes what it measures anew
+        long before the new `curated/` is in its place.
+        """
         if name not in self._files:
-            self._files[name] = pq.ParquetFile(path)
+            self._files[name] = pq.ParquetFile(self._folder / name)
         self._files.move_to_end(name)
         while len(self._files) > FILES_KEPT:
             self._files.popitem(last=False)[1].close()

@@ -155,8 +155,7 @@ def _list_samples(folder: Path, settings: CurationSettings, lots: Mapping[str, L
     clusters = _read(curated / "clusters.parquet", ["id", "cluster", "keeper"]).to_pylist()
     cluster = {each["id"]: each["cluster"] for each in clusters}
     keepers = {each["keeper"] for each in clusters}
-    places = locate_texts(folder)
-    sizes = _count_lots(decisions)
+    places, sizes = locate_texts(folder), _count_lots(decisions)
     for batch in decisions.to_batches(max_chunksize=_CHUNK):
         for row in batch.to_pylist():
             id_, status = row["id"], row["status"]
@@ -242,9 +241,8 @@ def _write_samples(
 def _keep_pool(row: dict[str, Any], before: Known) -> dict[str, Any]:
     """In the pool that it has, or was decided in before it went.
 
-    What is undecided leaves the audit with the lot, and triage where curation no longer asks; it may enter a pool from
-    none. What curation once dropped and now would publish is drawn like the rest of the lot: an audit that could never
-    have it would say nothing of it.
+    What is undecided leaves the audit with the lot, and triage where curation no longer asks. What was in none, or
+    dropped and is in the lot now, is drawn like the rest: else the audit would say nothing of it.
     """
     is_new_in_lot = row["is_lot"] and before.values[_CHANGING.index("status")] not in LOT
     if before.verdict is None and (before.pool == "none" or is_new_in_lot):

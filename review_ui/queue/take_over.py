@@ -6,7 +6,7 @@ the audit that they decided about leaves it: such a verdict says nothing about t
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,6 +16,8 @@ from curation.reviewing.outcome import Facts
 from curation.reviewing.tables import EVENTS, SAMPLES
 from curation.reviews import EDIT_REJECTED, Review
 from review_ui.queue.decide import Decision, Desk, RefusedError, change_tallies, encode_messages
+
+_CHUNK = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,16 +31,15 @@ class TakenOver:
 
 def take_over(connection: sa.Connection, desk: Desk, reviews: Iterable[Review], source: str, now: float) -> TakenOver:
     """Store verdicts, in their order; the same ones again are known and change nothing."""
-    stored, known, refused = 0, 0, []
-    for review in reviews:
+    stored, refused = 0, []
+    keyed = [(_make_key(desk.run, review), review) for review in reviews]
+    there = _find_stored(connection, [key for key, _ in keyed])
+    fresh = {key: review for key, review in keyed if key not in there}  # a line that stands twice is one verdict
+    for key, review in fresh.items():
         query = sa.select(SAMPLES).where(SAMPLES.c.run == desk.run, SAMPLES.c.id == review.id)
         row = connection.execute(query.with_for_update()).one_or_none()
         if row is None:
             refused.append(f"{review.id}: there is no such dialogue to review")
-            continue
-        key = _make_key(desk.run, review)
-        if connection.execute(sa.select(EVENTS.c.event).where(EVENTS.c.key == key)).first() is not None:
-            known += 1
             continue
         mode = "triage"
         if row.pool == "audit":
@@ -48,7 +49,16 @@ def take_over(connection: sa.Connection, desk: Desk, reviews: Iterable[Review], 
             stored += 1
         except RefusedError as exc:
             refused.append(f"{review.id}: {exc}")
-    return TakenOver(stored, known, tuple(refused))
+    return TakenOver(stored, len(keyed) - len(fresh), tuple(refused))
+
+
+def _find_stored(connection: sa.Connection, keys: Sequence[str]) -> set[str]:
+    """Those of these keys that the log has: all verdicts are looked at again whenever `curated/` was made anew."""
+    there: set[str] = set()
+    for start in range(0, len(keys), _CHUNK):
+        query = sa.select(EVENTS.c.key).where(EVENTS.c.key.in_(keys[start : start + _CHUNK]))
+        there |= set(connection.execute(query).scalars())
+    return there
 
 
 def _to_decision(review: Review, key: str, revision: int, mode: str, source: str) -> Decision:
