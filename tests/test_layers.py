@@ -52,7 +52,8 @@ BEYOND_THE_FLOOR = {
     "review_ui/api/author_forms.py": {"datagen.topic_forms"},
     "review_ui/api/routes.py": {"datagen.topic_forms"},
     "review_ui/api/specs.py": {"datagen.spec_edit", "datagen.topic_forms"},
-    "review_ui/pages/spec_form.py": {"datagen.spec_edit", "datagen.topic_forms"},
+    "review_ui/pages/spec_actions.py": {"datagen.spec_edit", "datagen.topic_forms"},
+    "review_ui/pages/spec_form.py": {"datagen.form_file", "datagen.spec_edit", "datagen.topic_forms"},
 }
 NEVER_IN_THE_MAIN_JOB = {"torch", "transformers", "datasets", "ray", "pandas"}
 

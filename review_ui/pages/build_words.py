@@ -52,7 +52,6 @@ WORDS: dict[str, tuple[str, str]] = {
     ),
     "told.failed": ("뜻밖의 까닭으로 끝났습니다.", "It ended for an unexpected reason."),
     "exit_code": ("종료 코드 {code}", "exit code {code}"),
-    "resumable": ("이어서 만들 수 있음", "can be resumed"),
     "review": (
         "새로 만든 대화가 검수 목록에 들어갔습니다.",
         "The new dialogues are in the review queue.",
@@ -71,13 +70,10 @@ WORDS: dict[str, tuple[str, str]] = {
     "cost.requests": ("요청 {count}번", "{count} requests"),
     "cost.unknown": ("가격 모름", "price unknown"),
     "speed": ("속도", "Speed"),
-    "speed.value": ("분당 {count}편", "{count} a minute"),
+    "speed.value": ("분당 {count}편", "{count}/min"),
     "speed.none": ("–", "–"),
     "speed.seconds": ("{time} 동안", "for {time}"),
     "topics": ("주제별 진행", "By topic"),
-    "topic": ("주제", "Topic"),
-    "progress": ("진행", "Progress"),
-    "topic.cost": ("비용", "Cost"),
     "topic.part": (
         "통과 {curated} · 초안 {accepted} · 목표 {quota}",
         "{curated} accepted · {accepted} valid · quota {quota}",

@@ -23,7 +23,7 @@ from review_ui.dashboard.path import Past, list_past, read_path
 from review_ui.dashboard.reading import Dashboard, read_dashboard
 from review_ui.pages.dashboard_words import WORDS
 from review_ui.pages.frame import read_form, read_language, read_visit, render
-from review_ui.pages.problem import NOTHING_YET
+from review_ui.pages.problem import tell_nothing_yet
 from review_ui.reviewed_run import ReviewedRun
 from review_ui.statistics.agreement import Agreement, Estimate
 from review_ui.words import REASONS, Language, label_reason
@@ -121,9 +121,7 @@ def find_run(request: web.Request, name: str | None) -> ReviewedRun:
     """The run of this name, or the first. Raises ApiError where there is none of it, or none at all yet."""
     runs = request.app[SERVICE].runs
     if not runs:
-        raise ApiError(
-            404, NOTHING_YET, "no run is curated yet", "build one first: its dialogues come here by themselves"
-        )
+        raise tell_nothing_yet()
     if name is None:
         return next(iter(runs.values()))
     if name not in runs:

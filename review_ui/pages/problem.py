@@ -21,6 +21,18 @@ WORDS: dict[str, tuple[str, str]] = {
 }
 
 
+def tell_nothing_yet() -> ApiError:
+    """What a page of a run says while there is none."""
+    return ApiError(404, NOTHING_YET, "no run is curated yet", "the first build brings its dialogues here by itself")
+
+
+def show_nothing_yet(request: web.Request) -> web.Response:
+    """The review page while there is nothing to review, which is no error of its reader."""
+    response = show_problem(request, tell_nothing_yet())
+    response.set_status(200)
+    return response
+
+
 def show_problem(request: web.Request, problem: ApiError) -> web.Response:
     """The page for an answer that is no success."""
     key = next((each for each in (problem.code, str(problem.status)) if each in WORDS), "other")

@@ -10,8 +10,8 @@ from aiohttp import web
 
 from review_ui.api.forms import Reason
 from review_ui.app import SERVICE
-from review_ui.pages.dashboard import find_run
 from review_ui.pages.frame import read_language, read_visit, render
+from review_ui.pages.problem import show_nothing_yet
 from review_ui.words import LANGUAGES
 
 REASONS: tuple[Reason, ...] = get_args(Reason)
@@ -48,9 +48,10 @@ KEYS: tuple[tuple[str, str], ...] = (
 
 
 async def show(request: web.Request) -> web.StreamResponse:
-    """The page. Raises ApiError where nobody is logged in, or no run is curated yet."""
+    """The page. Raises ApiError where nobody is logged in."""
     visit = read_visit(request)
-    find_run(request, None)
+    if not request.app[SERVICE].runs:
+        return show_nothing_yet(request)
     language = read_language(request)
     at = LANGUAGES.index(language)
     page = {

@@ -21,11 +21,9 @@ WORDS: dict[str, tuple[str, str]] = {
     "no_category": ("갈래 없음", "no category"),
     "forecast": ("예상", "Forecast"),
     "forecast.none": ("검사하면 다시 셉니다.", "Check to count it again."),
-    "forecast.model": ("모델", "Model"),
     "forecast.requests": ("요청", "Requests"),
     "forecast.prompt": ("입력 토큰", "Prompt tokens"),
     "forecast.completion": ("출력 토큰", "Reply tokens"),
-    "forecast.cost": ("비용", "Cost"),
     "forecast.unknown": ("가격 모름", "price unknown"),
     "forecast.about": (
         "목표 전체를 처음부터 만들 때의 값. 버려질 초안 5 %까지 셈했습니다.",
@@ -69,7 +67,6 @@ WORDS: dict[str, tuple[str, str]] = {
     "problems.title": ("고칠 곳 {count}군데", "{count} to mend"),
     "problems.saved": ("파일은 그대로입니다.", "The file is untouched."),
     "problems.file": ("파일에 이미 있는 것입니다.", "They stand in the file already."),
-    "hint": ("도움말", "hint"),
     "broken": ("이 파일은 여기서 고칠 수 없습니다.", "This file cannot be edited here."),
     "broken.about": (
         "편집기로 바로잡은 뒤 다시 여세요.",
@@ -113,5 +110,4 @@ WORDS: dict[str, tuple[str, str]] = {
     ),
     "next.start": ("만들기 시작", "Start a build"),
     "next.watch": ("만들기 화면", "The build's page"),
-    "to_list": ("모든 명세", "All specs"),
 }
