@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, sync_playwright
 from review_ui.reviewed_run import ReviewOptions
 from tests.review_ui.browser.dialogues import curate_dialogues, list_dialogues
 from tests.review_ui.browser.screen import Screen
-from tests.review_ui.browser.station import Ledger, Station, choose_options
+from tests.review_ui.browser.station import PATIENCE_S, Ledger, Station, choose_options
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +70,7 @@ def open_screen(browser: Browser) -> Iterator[Callable[..., Screen]]:
 
         def open_one(station: Station, **options: Any) -> Screen:
             context = browser.new_context(**({"locale": "ko-KR", "viewport": {"width": 1440, "height": 900}} | options))
+            context.set_default_timeout(PATIENCE_S * 1_000)
             stack.callback(context.close)
             opened.append(Screen.open(context, station.url))
             return opened[-1]

@@ -58,7 +58,7 @@ class Station:
     def start(self) -> None:
         """Listen at a free port the first time, at the same one from then on."""
         at: Future[str] = Future()
-        thread = threading.Thread(target=lambda: asyncio.run(self._serve(at)))
+        thread = threading.Thread(target=lambda: asyncio.run(self._serve(at)), daemon=True)
         thread.start()
         self.url = at.result(PATIENCE_S)
         self._thread = thread
