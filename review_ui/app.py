@@ -14,7 +14,7 @@ from urllib.parse import quote
 from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
-from datagen.errors import DamhwaError
+from datagen.errors import DamhwaError, SpecError
 from review_ui.access.body import MAX_BODY, read_json, refuse_nul
 from review_ui.access.origin import SAFE_METHODS, is_own_write
 from review_ui.access.visit import ACCESS, VISIT, Access, Visit
@@ -96,7 +96,8 @@ async def _guard(request: web.Request, handler: RequestHandler) -> web.StreamRes
     except ApiError as exc:
         return _tell(request, exc)
     except DamhwaError as exc:
-        return _tell(request, ApiError(503, "unavailable", exc.message, exc.hint))
+        hint = exc.problems[0].hint if isinstance(exc, SpecError) and exc.problems else exc.hint
+        return _tell(request, ApiError(503, "unavailable", exc.message, hint))
     except web.HTTPException as exc:
         if exc.status < 400:
             raise
