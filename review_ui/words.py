@@ -66,6 +66,10 @@ WORDS: dict[str, tuple[str, str]] = {
     "notice.empty": ("볼 대화가 없습니다.", "There is nothing to review here."),
     "notice.judged": ("이 주제의 표본 검수가 끝났습니다.", "The audit of this topic is over."),
     "notice.nothing_found": ("찾는 말이 든 대화가 없습니다.", "No dialogue has these words."),
+    "notice.not_dealt": (
+        "표본 검수에서는 받은 대화만 다시 볼 수 있습니다: {id}",
+        "In the audit you can only come back to what you were given: {id}",
+    ),
     "notice.held": ("{holder} 님이 보고 있는 대화입니다.", "{holder} is looking at this dialogue."),
 }
 

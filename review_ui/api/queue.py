@@ -52,8 +52,9 @@ async def claim_cards(call: Call) -> ClaimAnswer:
 def _explain_missing(form: ClaimForm, held: Lease | None) -> ApiError:
     if held is not None:
         return ApiError(409, "held", say("notice.held", form.language, holder=held.holder))
-    hint = "the audit deals by itself: one comes back to what one was given" if form.mode == "audit" else None
-    return ApiError(404, "unknown", f"there is no dialogue {form.sample} to see in {form.mode}", hint)
+    if form.mode == "audit":
+        return ApiError(404, "unknown", say("notice.not_dealt", form.language, id=form.sample))
+    return ApiError(404, "unknown", f"there is no dialogue {form.sample} to see in {form.mode}")
 
 
 def _explain_none(form: ClaimForm, judged: list[str]) -> str:

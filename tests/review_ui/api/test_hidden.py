@@ -94,6 +94,7 @@ def test_a_dialogue_of_the_audit_cannot_be_chosen(desk: Desk) -> None:
     last = desk.run.database.read(lambda connection: connection.execute(query).scalars().first())
     answer = desk.post("claims", mode="audit", sample=last)
     assert (answer.status_code, answer.json()["code"]) == (404, "unknown")
+    assert answer.json()["message"] == f"표본 검수에서는 받은 대화만 다시 볼 수 있습니다: {last}"
 
 
 def test_a_neighbour_of_the_audit_does_not_tell_what_others_decided(desk: Desk) -> None:
