@@ -104,8 +104,9 @@ def list_tallies(facts: Facts) -> tuple[str, ...]:
     """The names of the counters that a sample counts in.
 
     Of the lot: `lot`, `state:open|second|third|done`, `verdict:accept|flag|edit`; of its audited part, by round:
-    `audit:N:open` (not decided), `audit:N:later` (put off), `audit:N:good`, `audit:N:defect` (flagged, or had to be
-    edited). Of any sample: `flag:REASON`, `pair:A|B`. Beside the lot: `beside:open`, `beside:accept` (brought back), …
+    `audit:N:open` (not decided), `audit:N:later` (put off), `audit:N:disputed` (two disagree), `audit:N:good`,
+    `audit:N:defect` (flagged, or had to be edited). Of any sample: `flag:REASON`, `pair:A|B`. Beside the lot:
+    `beside:open`, `beside:accept` (brought back), …
     """
     names = []
     if facts.is_lot:
@@ -115,7 +116,7 @@ def list_tallies(facts: Facts) -> tuple[str, ...]:
     elif facts.pool == "triage" or facts.verdict:
         names.append(f"beside:{facts.verdict or 'open'}")
     if facts.pool == "audit":
-        names.append(f"audit:{facts.round}:{_name_audited(facts)}")
+        names.append(f"audit:{facts.round}:{name_audited(facts.state, facts.verdict)}")
         if facts.verdict is None and facts.later:
             names.append(f"audit:{facts.round}:later")
     if facts.verdict == "flag":
@@ -125,7 +126,10 @@ def list_tallies(facts: Facts) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _name_audited(facts: Facts) -> str:
-    if facts.verdict is None:
+def name_audited(state: str, verdict: str | None) -> Literal["open", "disputed", "good", "defect"]:
+    """What a dialogue says about its lot. While two disagree it says nothing yet: a third decides."""
+    if verdict is None:
         return "open"
-    return "good" if facts.verdict == "accept" else "defect"
+    if state == "third":
+        return "disputed"
+    return "good" if verdict == "accept" else "defect"

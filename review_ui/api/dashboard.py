@@ -107,6 +107,7 @@ def _view_audit(audit: Audit, figures: TopicFigures) -> AuditView:
         defects=counts.defect,
         open=counts.open,
         later=counts.later,
+        disputed=counts.disputed,
         bound=audit.bound,
         verdict=test.verdict,
         good_needed=test.good_needed,

@@ -25,6 +25,8 @@ class AuditView(Form):
     """Drawn, and undecided."""
     later: int
     """Of those, put off by somebody."""
+    disputed: int
+    """Two disagree: these say nothing until a third looked, and no lot passes before."""
     bound: float | None
     """The highest defect rate, 0..1, that the sample is compatible with (95 %, one-sided); null without reviews."""
     verdict: Literal["open", "pass", "fail"]

@@ -83,7 +83,7 @@ def list_steps(lot: Lot, counts: Counts, audit: Audit) -> tuple[NextStep, ...]:
         return ("regenerate",) if audit.test.verdict == "fail" and counts.waiting else ()
     if lot.disposition is not None or counts.waiting == 0:
         return ()
-    drawn = audit.counts.reviewed + audit.counts.open
+    drawn = audit.counts.reviewed + audit.counts.open + audit.counts.disputed
     return next_steps(audit.test, audit.counts.reviewed, drawn)
 
 

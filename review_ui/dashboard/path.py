@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from curation.reviewing.outcome import Entry, decide_outcome
+from curation.reviewing.outcome import Entry, decide_outcome, name_audited
 from curation.reviewing.tables import DISPOSITIONS, EVENTS, SAMPLES
 from review_ui.queue.decide import to_entry
 
@@ -55,16 +55,17 @@ def replay(events: Iterable[tuple[int, Entry]]) -> list[Step]:
     A second look or an undo may take a verdict back, so counts can fall; the test was judged on them as they stood.
     """
     entries: dict[int, list[Entry]] = defaultdict(list)
-    verdicts: dict[int, str | None] = {}
+    found: dict[int, str] = {}
     steps: list[Step] = []
     good = defects = 0
     for sample, entry in events:
         entries[sample].append(entry)
-        before, after = verdicts.get(sample), decide_outcome(entries[sample], False).verdict
-        verdicts[sample] = after
-        good += (after == "accept") - (before == "accept")
-        defects += (after in ("flag", "edit")) - (before in ("flag", "edit"))
-        if (after in ("flag", "edit")) != (before in ("flag", "edit")) or (before is None) != (after is None):
+        outcome = decide_outcome(entries[sample], False)
+        before, after = found.get(sample), name_audited(outcome.state, outcome.verdict)
+        found[sample] = after
+        good += (after == "good") - (before == "good")
+        defects += (after == "defect") - (before == "defect")
+        if Step(good, defects) != (steps[-1] if steps else Step(0, 0)):
             steps.append(Step(good, defects))
     return steps
 

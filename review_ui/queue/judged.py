@@ -13,19 +13,20 @@ from review_ui.statistics.sequential import LotVerdict, judge_lot
 
 @dataclass(frozen=True, slots=True)
 class AuditCounts:
-    """Of a lot's audited part. `later`: undecided ones that somebody put off."""
+    """Of a lot's audited part. `later`: undecided ones that somebody put off; `disputed`: two disagree about them."""
 
     good: int = 0
     defect: int = 0
     open: int = 0
     later: int = 0
+    disputed: int = 0
 
     @property
     def reviewed(self) -> int:
         return self.good + self.defect
 
     def judge(self) -> LotVerdict:
-        return judge_lot(self.good, self.defect, postponed=self.later)
+        return judge_lot(self.good, self.defect, postponed=self.later + self.disputed)
 
 
 def read_audits(connection: sa.Connection, run: int) -> dict[str, AuditCounts]:

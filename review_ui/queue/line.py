@@ -46,6 +46,8 @@ def list_conditions(line: Line) -> Sequence[Condition]:
         conditions.append(SAMPLES.c.topic.not_in(judged))
     elif line.judged == "inside":
         conditions.append(SAMPLES.c.topic.in_(judged))
+    if line.is_again and line.pool == "audit":
+        conditions.append(SAMPLES.c.is_lot)  # what was made again meanwhile needs no other look
     return [*conditions, ~sa.exists(_THEIRS)] if line.is_again else conditions
 
 

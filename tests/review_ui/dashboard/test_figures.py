@@ -76,8 +76,10 @@ def test_every_figure_equals_a_count_of_the_log(room: Room, seed: int) -> None:
             seconds=states["second"],
             thirds=states["third"],
         )
-        assert figures.audit.counts.good == verdicts["accept"]
-        assert figures.audit.counts.defect == verdicts["flag"] + verdicts["edit"]
+        settled = Counter(each.verdict for each in own if each.state != "third")
+        assert figures.audit.counts.good == settled["accept"]
+        assert figures.audit.counts.defect == settled["flag"] + settled["edit"]
+        assert figures.audit.counts.disputed == states["third"]
         assert figures.reasons == Counter(each.reason for each in own if each.verdict == "flag")
     pairs = Counter(each.pair for own in outcomes.values() for each in own if each.pair)
     same = sum(count for pair, count in pairs.items() if pair.split("|")[0] == pair.split("|")[1])
@@ -98,6 +100,22 @@ def test_the_audits_curve_ends_where_the_counters_are(room: Room, seed: int) -> 
             lambda connection, topic=figures.lot.topic: read_path(connection, room.run, topic, 1)  # type: ignore[misc]
         )
         assert path[-1] == Step(figures.audit.counts.good, figures.audit.counts.defect)
+
+
+def test_what_two_disagree_about_says_nothing_of_the_lot_until_a_third_looked(room: Room) -> None:
+    room.share = 1.0
+    room.fill([f"{number:03}" for number in range(12)])
+    for number in range(4):
+        room.decide("검수자 1", f"{number:03}")
+        room.decide("검수자 2", f"{number:03}", "flag")
+    (figures,) = _read(room).topics
+    counts = figures.audit.counts
+    assert (counts.good, counts.defect, counts.disputed, figures.audit.test.verdict) == (0, 0, 4, "open")
+    for number in range(4):
+        room.decide("검수자 3", f"{number:03}")
+    (figures,) = _read(room).topics
+    counts = figures.audit.counts
+    assert (counts.good, counts.defect, counts.disputed, figures.audit.test.verdict) == (4, 0, 0, "open")
 
 
 def test_a_lot_keeps_the_verdict_of_the_moment_when_it_crossed_the_bound(room: Room) -> None:
