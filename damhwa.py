@@ -247,7 +247,9 @@ def _export_reviews(runs: list[Path], out: Path, format_: str, users: list[str] 
 def import_reviews(
     run: RunArgument,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="What the tool exported.")],
-    format_: Annotated[str, typer.Option("--format", help="label-studio or argilla.")],
+    format_: Annotated[
+        str, typer.Option("--format", help="label-studio, argilla, or damhwa for the run's own reviews.db.")
+    ],
     users: UserOption = None,
     as_json: JsonOption = False,
 ) -> None:

@@ -5,7 +5,7 @@ import re
 import secrets
 from pathlib import Path
 
-from datagen.errors import DataError
+from datagen.errors import DataError, UsageError
 
 VARIABLE = "DAMHWA_DATABASE"
 FILE_NAME = "reviews.db"
@@ -13,9 +13,23 @@ KEY_FILE = ".review-key"
 _KEY = re.compile(rb"[A-Za-z0-9_-]{1,64}")
 
 
+def name_own_database(folder: Path) -> str:
+    """The URL of the SQLite database in the folder."""
+    return f"sqlite:///{(folder / FILE_NAME).resolve()}"
+
+
 def name_database(folder: Path) -> str:
-    """The URL of the database of a folder's reviews: DAMHWA_DATABASE, else SQLite in the folder."""
-    return os.environ.get(VARIABLE) or f"sqlite:///{(folder / FILE_NAME).resolve()}"
+    """The URL of the database of a folder's reviews: DAMHWA_DATABASE, else SQLite in the folder.
+
+    Raises UsageError where there is one in the folder and the variable names another: its reviews would not be read.
+    """
+    own = name_own_database(folder)
+    named = os.environ.get(VARIABLE) or own
+    if named != own and (folder / FILE_NAME).is_file():
+        found = f"{folder / FILE_NAME} holds this run's reviews, and {VARIABLE} names another database"
+        move = f"`damhwa import-reviews {folder} {folder / FILE_NAME} --format damhwa`"
+        raise UsageError(found, f"unset {VARIABLE} for this run, or move its verdicts there: {move}")
+    return named
 
 
 def find_database(folder: Path) -> str | None:
