@@ -42,8 +42,8 @@ def choose_options(folder: Path, second_share: float = 0.0) -> ReviewOptions:
 
 @dataclass
 class Station:
-    """`has_log_in`: with accounts, else everybody is REVIEWER; `delay_s`: of every answer of the API; `to_lose`: how
-    many decisions are still to be stored without an answer."""
+    """`has_log_in`: with accounts, else everybody is REVIEWER; `delay_s`: from what the API did to its answer;
+    `to_lose`: how many decisions are still to be stored without an answer."""
 
     folder: Path
     options: ReviewOptions
@@ -104,9 +104,9 @@ class Station:
 
     @web.middleware
     async def _disturb(self, request: web.Request, handler: Callable[[web.Request], Any]) -> web.StreamResponse:
+        answer: web.StreamResponse = await handler(request)
         if request.path.startswith("/api/"):
             await asyncio.sleep(self.delay_s)
-        answer: web.StreamResponse = await handler(request)
         if self.to_lose and request.method == "POST" and request.path.endswith("/decisions"):
             self.to_lose -= 1
             assert request.transport is not None
