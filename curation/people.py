@@ -72,7 +72,7 @@ def list_human(rows: Rows, reviews: Reviews) -> Iterator[tuple[int, Finding]]:
     """A finding that drops for each flag."""
     for row, review in list_reviewed(rows, reviews):
         if review.verdict == "flag":
-            told = " · ".join(part for part in (review.reason, review.note) if part) or "검수자가 지적함"
+            told = " · ".join(part for part in (review.reason, review.note) if part) or "검수자가 플래그함"
             yield row, Finding(HUMAN, review.reason or "flag", review.turn, None, None, told, 1.0, 1.0, "drop")
 
 

@@ -18,13 +18,13 @@ from curation.row import BadRowError
 REASONS = {
     "persona": "페르소나",
     "fact": "사실",
-    "unsafe": "위험",
+    "unsafe": "안전",
     "speech-level": "말투",
     "duplicate": "중복",
-    "broken": "깨짐",
+    "broken": "깨진 글",
 }
 """Reasons of flags as the review page has them, with what people read."""
-VERDICTS = {"accept": "승인", "flag": "플래그", "edit": "수정"}
+VERDICTS = {"accept": "승인", "flag": "플래그", "edit": "고침"}
 QUESTIONS = ("verdict", "reason", "turn", "note", "edited")
 
 

@@ -22,7 +22,7 @@ RECORDS_FILE, SETTINGS_FILE = "records.json", "settings.json"
 _REVIEWS: TypeAdapter[list[Review]] = TypeAdapter(list[Review])
 _TITLES = {
     "verdict": "판정",
-    "reason": "이유",
+    "reason": "사유",
     "turn": "몇 번째 말인가요?",
     "note": "메모",
     "edited": "고친 글 (고칠 때만)",
@@ -107,7 +107,7 @@ def _make_settings(cards: Sequence[Card]) -> dict[str, Any]:
     turns = {str(number): str(number) for number in range(1, max(2, most) + 1)}
     options = {"verdict": VERDICTS, "reason": reasons, "turn": turns}
     return {
-        "guidelines": "대화를 읽고 판정해 주세요. 플래그에는 이유를, 고칠 때는 고친 글 전체를 적어 주세요.",
+        "guidelines": "대화를 읽고 판정해 주세요. 플래그에는 사유를, 고칠 때는 고친 글 전체를 적어 주세요.",
         "fields": [
             {
                 "name": "dialogue",
@@ -117,7 +117,7 @@ def _make_settings(cards: Sequence[Card]) -> dict[str, Any]:
             },
             {
                 "name": "findings",
-                "title": "필터가 본 것",
+                "title": "거르개가 본 것",
                 "required": False,
                 "settings": {"type": "text", "use_markdown": False},
             },

@@ -310,7 +310,7 @@ WORDS: dict[str, Words] = {
     "judge:topic": ("주제", "topic"),
     "judge:emotion": ("감정", "emotion"),
     "reviewed": ("사람이 본 대화", "reviewed by people"),
-    "flagged": ("지적", "flagged"),
+    "flagged": ("플래그", "flagged"),
     "edited": ("고침", "edited"),
     "figure": ("항목", "Figure"),
     "value": ("값", "Value"),

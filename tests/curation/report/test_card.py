@@ -85,7 +85,7 @@ def test_the_card_tells_the_figures(small: ReportInput) -> None:
         assert line in card
     assert "모의 생성기" not in card
     reviewed = render_card(build_report(replace(small, reviews={"reviewed": 40, "accepted": 37, "flagged": 2})), None)
-    assert "사람이 40건을 읽고 37건을 승인하고, 2건을 지적하고, 0건을 고쳤습니다." in reviewed
+    assert "사람이 40건을 읽고 37건을 승인하고, 2건을 플래그하고, 0건을 고쳤습니다." in reviewed
 
 
 def test_a_failed_leak_check_is_told(small: ReportInput) -> None:
