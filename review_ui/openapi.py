@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
+from review_ui.access.sessions import COOKIE
 from review_ui.api.call import Route
 from review_ui.api.forms import Problem
 from review_ui.api.routes import PREFIX, ROUTES
@@ -30,6 +31,13 @@ _ALWAYS = (400, 401, 403, 503)
 _OF_A_BODY = (408, 413, 415, 422)
 
 
+_ABOUT = (
+    "Everything that the review page does. Writes carry the header `X-CSRF-Token`, which `GET /api/v1/me` gives. "
+    "Where the service asks for a log-in, post the form fields `name` and `token` to `/log-in` and keep its cookie."
+)
+_SESSION = {"type": "apiKey", "in": "cookie", "name": COOKIE, "description": "What `/log-in` gives; none on loopback."}
+
+
 @cache
 def describe_api() -> dict[str, Any]:
     """The description, OpenAPI 3.1."""
@@ -46,10 +54,11 @@ def describe_api() -> dict[str, Any]:
         "info": {
             "title": "Damhwa review service",
             "version": "1",
-            "description": "Everything that the review page does. Writes carry the header `X-CSRF-Token`.",
+            "description": _ABOUT,
         },
         "paths": paths,
-        "components": {"schemas": definitions["$defs"]},
+        "components": {"schemas": definitions["$defs"], "securitySchemes": {"session": _SESSION}},
+        "security": [{}, {"session": []}],
     }
 
 
