@@ -29,8 +29,8 @@ async function call(path, body, run = desk.run, isAgain = false) { // never thro
   let status = 0, told = { message: t("needs_server") };
   try {
     const answer = await send(path, body, run, { signal: AbortSignal.timeout(LONGEST_MS) });
-    [told, status] = [await answer.json(), answer.status];
     desk.skew = Date.parse(answer.headers.get("Date")) - Date.now() || 0;
+    [told, status] = [await answer.json(), answer.status];
     if (told.code === "csrf" && !isAgain) { // the server was started anew: its token is another
       const me = await (await fetch("/api/v1/me")).json();
       if (me.name === page.user) { desk.csrf = me.csrf; return call(path, body, run, true); }
@@ -47,7 +47,7 @@ async function sendAll() {
   for (let [entry] = list("out"); entry; [entry] = list("out")) {
     const { status, told, isLost } = await call(entry.path, entry.body, entry.run);
     if (isLost) return;
-    if (status === 200) desk.answers.set(entry.body.key, told);
+    if (status === 200) takeIn(entry.body, told);
     else if (store("refused", entry.end, { ...entry, message: told.message })) tell(t("refused_one", told));
     else return;
     memory.removeItem(entry.name);
@@ -74,10 +74,10 @@ async function refill() {
   const { status, told } = await call("claims", { ...wanted, ...scores, count, left_out, language: page.language });
   desk.isFilling = false;
   if (age !== desk.age) { await release(told.cards?.map((each) => each.id) ?? []); return refill(); }
-  if (status !== 200) return fill("empty", told.message);
+  if (status !== 200) return fill("empty", desk.isAway ? t("empty.away") : told.message);
   desk.ready.push(...told.cards.filter((each) => ![...held(), ...unsent()].includes(each.id)));
   fill("waiting", t("waiting", { count: told.waiting }));
-  fill("empty", told.notice);
+  fill("empty", told.notice ?? t("loading"));
   return desk.card || desk.opening || !desk.ready.length ? undefined : advance();
 }
 function advance() {
@@ -103,7 +103,7 @@ async function want(change) { // another queue: what lies ready is let go
   Object.assign(desk, { ready: [], at: null, age: desk.age + 1, opening: null });
   history.replaceState(null, "", `#${new URLSearchParams({ run: desk.run, ...desk.wanted })}`);
   show(null);
-  showWanted();
+  showQueue();
   await release(ids);
   refill();
 }
@@ -172,6 +172,7 @@ const readDraft = ({ id, revision }) => list("draft").find((each) => (
   each.end === id && each.run === desk.run && each.revision === revision));
 function saveDraft(isOpen) {
   const { card: { id, mode, revision }, edit: { texts, turn } } = desk;
+  clearTimeout(desk.checking);
   store("draft", id, { mode, revision, texts, turn, isOpen });
 }
 function listEdits() {
@@ -186,7 +187,7 @@ function startEdit(turn) {
   for (const each of $("acts").children) each.disabled = true;
   fill("edit-findings");
   field.disabled = false;
-  $("go-on").hidden = true;
+  $("go-on").hidden = $("edit-told").hidden = !card.isRejected;
   field.value = desk.edit.texts[turn] ?? card.turns[turn].content;
   typed();
   field.focus();
@@ -196,7 +197,6 @@ function typed() {
   edit.texts[edit.turn] = field.value;
   fill("edit-diff", diff(card.turns[edit.turn].content, field.value));
   saveDraft(true);
-  clearTimeout(desk.checking);
   desk.checking = setTimeout(check, PAUSE_MS);
 }
 async function check() { // what the filters would say, after a pause in typing
@@ -216,19 +216,17 @@ async function save() {
   if (!desk.isAway) await pump();
   const isSent = !list("out").some((each) => each.body.key === body.key);
   const told = desk.answers.get(body.key) ?? (isSent ? (await call("decisions", body)).told : {}); // by another tab
-  if (!told.findings?.some((each) => each.verdict === "drop")) { fill("message"); return advance(); }
+  fill("message");
+  if (!isRejected(told)) return advance();
   card.revision = told.revision;
   startEdit(edit.turn);
-  clearTimeout(desk.checking);
-  showChecked(told);
-  $("go-on").hidden = false;
-  return tell(t("edit.rejected"));
+  return showRejected(told);
 }
 function nextTurn() {
   const next = desk.card.turns.findIndex((each, turn) => turn > desk.edit.turn && each.role === "assistant");
   if (next < 0) save(); else startEdit(next);
 }
-function stopEdit() { clearTimeout(desk.checking); saveDraft(false); show(desk.card); tell(t("edit.kept")); }
+function stopEdit() { saveDraft(false); show(desk.card); tell(!desk.card.isRejected && t("edit.kept")); }
 
 // What buttons and keys do. Those that decide or turn the page are dead while editing and right after a card is drawn.
 const TURNING = {
@@ -236,10 +234,11 @@ const TURNING = {
   later: () => (desk.at === null ? decide("later") : look(desk.at + 1)),
   back: () => look((desk.at ?? desk.past.length) - 1), "keep-one": (first) => decideCluster("keep-one", Number(first)),
   "keep-all": () => decideCluster("keep-all"), "drop-all": () => decideCluster("drop-all") };
-const OTHERS = { save, "next-turn": nextTurn, "stop-edit": stopEdit, "go-on": advance, refusals: showRefusals,
+const OTHERS = { save, "next-turn": nextTurn, "stop-edit": stopEdit, refusals: showRefusals,
+  "go-on": () => { saveDraft(false); advance(); },
   turn: (turn) => desk.edit || pick(turn), mode: (mode) => want({ mode }), topic: (topic) => want({ topic }),
   help: () => $("help").showModal(), close: (id) => $(id).close(),
-  search: () => ($("filters").hidden ? tell(t("search.audit")) : $("text").focus()),
+  search: () => ($("filters").hidden ? tell(t("search.audit")) : startSearch()),
   open: (id, { mode }) => { $("refused").close(); open({ id, mode }); },
   dismiss: (name) => { memory.removeItem(name); showSaved(); showRefusals(); } };
 function act({ act: name, arg, ...more }) {
@@ -250,7 +249,7 @@ function act({ act: name, arg, ...more }) {
 function press(event) {
   if (event.isComposing || event.keyCode === 229 || event.repeat || event.altKey || event.metaKey) return;
   if (event.target === field) return pressInEditor(event);
-  if (event.ctrlKey || event.target.closest("input, textarea, select")) return;
+  if (event.ctrlKey || event.target.closest("input, textarea, select")) return leaveFilter(event);
   const panel = document.querySelector("dialog[open]"), code = event.code.replace("Numpad", "Digit");
   const found = (panel ?? document).querySelector(`[data-key="${event.shiftKey ? "Shift" : ""}${code}"]`);
   const step = { ArrowUp: -1, ArrowDown: 1 }[code], canPick = step && !panel && desk.card && !desk.edit;

@@ -5,7 +5,8 @@ const $ = (id) => document.getElementById(id), all = (query) => document.querySe
 const page = JSON.parse($("page").textContent), editor = $("editor"), field = $("edit-text");
 const desk = { run: "", wanted: {}, card: null, drawn: 0, ready: [], past: [], at: null, turn: null, edit: null, age: 0,
   opening: null, csrf: page.csrf, skew: 0, isAway: false, isOut: false, wait: 1000, line: Promise.resolve(),
-  answers: new Map() };
+  answers: new Map(), topics: [] };
+const narrow = matchMedia("(max-width: 860px)"), LATELY_MS = 2000;
 
 const t = (key, values = {}) => page.words[key].replace(/\{(\w+)\}/g, (_, name) => values[name]);
 const short = (id) => `#${id.split("-").at(-1).slice(-12)}`;
@@ -62,21 +63,30 @@ function diff(before, after) { // the longest common run of words stays, the oth
 }
 
 // A card.
+function findWords(content) { // what was searched for, whatever spaces and signs stand in it
+  const letters = desk.wanted.text?.match(/[\p{L}\p{N}]/gu);
+  if (!letters || desk.card.mode !== "triage") return [];
+  const hits = [...content.matchAll(new RegExp(letters.join("[^\\p{L}\\p{N}]*"), "giu"))];
+  const count = (end) => [...content.slice(0, end)].length;
+  return hits.map(({ 0: hit, index }) => ({ start: count(index), end: count(index + hit.length) }));
+}
 function drawTurn({ role, content, directions }, turn) {
   const seen = (desk.card.findings ?? []).filter((each) => each.message === turn && each.start !== null);
   const marks = seen.map(({ start, end, verdict, label, evidence }) => (
     { start, end, tag: "mark", className: verdict, title: `${label}: ${evidence}` }));
   const spans = directions.map(([start, end]) => ({ start, end, tag: "em", className: "direction", title: "" }));
+  const found = findWords(content).map((each) => ({ ...each, tag: "mark", className: "found", title: "" }));
   const name = t(`turn.${role}`, { turn: turn + 1 });
   const number = { type: "button", className: "number", "aria-pressed": "false", "aria-label": name };
   return make("li", { className: `turn ${role}`, "data-act": "turn", "data-arg": turn },
-    make("button", number, String(turn + 1)), bubble(paint(content, [...marks, ...spans])));
+    make("button", number, String(turn + 1)), bubble(paint(content, [...found, ...marks, ...spans])));
 }
 function drawFacts(card) {
   const { findings, neighbours, persona, scenario, original, turns } = card;
   fill("title", `${card.topic} ${short(card.id)}`);
   fill("why", card.why.text);
-  fill("which", [card.topic, short(card.id), card.revision > 1 && t("revision", card)].filter(Boolean).join(" · "));
+  const topic = card.why.code !== "audit" && card.topic; // there the reason has it already
+  fill("which", [topic, short(card.id), card.revision > 1 && t("revision", card)].filter(Boolean).join(" · "));
   const none = t(findings ? "findings.none" : "findings.hidden");
   fill("findings", findings?.length ? findings.map(drawFinding) : note(none));
   $("near-part").hidden = !neighbours?.length;
@@ -122,12 +132,16 @@ function show(card) {
   for (const each of all("[data-card]")) each.hidden = !card;
   for (const each of $("acts").children) each.disabled = !card;
   $("empty").hidden = Boolean(card);
+  if (card) card.isRejected ??= card.mine?.reason === "edit-rejected";
+  $("rejected").hidden = !card?.isRejected;
   $("shelf").append(editor);
   fill("turns", card?.turns.map(drawTurn));
   if (card) drawFacts(card);
   showButtons();
   showLease();
   $("main").scrollTop = $("facts").scrollTop = 0;
+  if (narrow.matches) scrollTo(0, Math.min(scrollY, $("main").offsetTop - document.querySelector(".top").offsetHeight));
+  $("turns").querySelector(".found")?.scrollIntoView({ block: "nearest" });
   const draft = card && readDraft(card);
   if (draft?.isOpen) startEdit(draft.turn);
   desk.drawn = performance.now();
@@ -151,9 +165,17 @@ function showButtons() {
 }
 const secondsLeft = (card) => card.held_until - (Date.now() + desk.skew) / 1000;
 const showLease = () => fill("lease", desk.card?.held_until &&
-  t("lease", { minutes: Math.max(0, Math.round(secondsLeft(desk.card) / 60)) }));
+  t("lease", { minutes: Math.max(0, Math.floor(secondsLeft(desk.card) / 60)) }));
 const showChecked = ({ findings, message }) => fill("edit-findings",
   findings?.length ? findings.map(drawFinding) : note(message ?? t("findings.none")));
+const isRejected = ({ findings }) => findings?.some((each) => each.verdict === "drop") ?? false;
+function showRejected(told) { // such an edit is a decision too
+  desk.card.isRejected = true;
+  clearTimeout(desk.checking);
+  showChecked(told);
+  $("go-on").hidden = $("edit-told").hidden = false;
+  editor.lastElementChild.scrollIntoView({ block: "nearest" });
+}
 const members = () => [desk.card, ...desk.card.neighbours];
 const choices = () => (desk.card.mode === "triage" ? members().filter((each) => each.can_decide !== false) : []);
 function compare() {
@@ -172,6 +194,12 @@ function flag() { // the reason that the findings suggest has the focus; from th
 }
 
 // Around the card: what is saved, figures, filters, what was refused.
+function takeIn({ key, id }, told) { // the answer to a decision
+  desk.answers.set(key, told);
+  if (isRejected(told) && desk.card?.id !== id) tell(t("edit.rejected_one", { id: short(id) }));
+  askFigures();
+}
+function askFigures() { clearTimeout(desk.figures); desk.figures = setTimeout(showFigures, LATELY_MS); }
 function showSaved() {
   const count = list("out").length, refused = list("refused").length;
   const state = desk.isOut ? "out" : desk.isAway || !navigator.onLine ? "away" : count ? "waiting" : "saved";
@@ -187,32 +215,64 @@ async function showFigures() {
   const me = told.reviewers.find((each) => each.name === page.user), { pairs, ac1 } = told.agreement;
   fill("pace", me && t("pace", { count: me.today, seconds: Math.round((me.median_ms ?? 0) / 1000) }));
   fill("agreement", pairs > 0 && t("agreement", { value: ac1?.value.toFixed(2) ?? "–", count: pairs }));
-  fill("topics", make("li", {}, button("topic", "", {}, t("all_topics"))), told.topics.map(drawTopic));
-  for (const each of all("[data-facet]")) {
+  desk.topics = told.topics;
+  for (const each of [...all("[data-facet]")].filter((one) => one !== document.activeElement)) {
     const options = told.facets[each.dataset.facet].map(({ value, label, count }) => (
       make("option", { value }, `${label} (${count})`)));
     each.replaceChildren(make("option", { value: "" }, t("all")), ...options);
   }
   showWanted();
 }
-function drawTopic({ name, audit, lot, accepted, edited, flagged, released, again }) {
-  const isAudit = desk.wanted.mode === "audit", { verdict, bound, good_needed } = audit;
-  const good = isAudit ? audit.good : accepted + edited + released, bad = isAudit ? audit.defects : flagged;
-  const whole = Math.max(1, isAudit ? audit.reviewed + (good_needed ?? 0) : lot);
-  const values = { bound: (100 * bound).toFixed(1), more: good_needed };
-  const told = t(bound === null ? "bound.none" : `bound.${verdict}`, values);
-  return make("li", {}, button("topic", name, { "data-verdict": verdict },
-    make("span", { className: "spread" }, make("b", {}, name), make("span", {}, `${good + bad} / ${whole}`)),
-    make("span", { className: "score parts", "--good": good / whole, "--bad": bad / whole }),
-    make("small", {}, told, again > 0 && ` · ${t("again", { count: again })}`)));
+function drawTopic({ name, audit, lot, accepted, edited, flagged, released, waiting, again }) {
+  const isAudit = desk.wanted.mode === "audit", { good, defects, reviewed } = audit;
+  const part = isAudit ? { good, bad: defects, whole: reviewed + countToSee(audit) }
+    : { good: accepted + edited + released, bad: flagged, whole: lot };
+  const whole = Math.max(1, part.whole), seen = `${part.good + part.bad} / ${part.whole}`;
+  return make("li", {}, button("topic", name, { "data-verdict": isAudit ? audit.verdict : "" },
+    make("span", { className: "spread" }, make("b", {}, name), make("span", {}, seen)),
+    make("span", { className: "score parts", "--good": part.good / whole, "--bad": part.bad / whole }),
+    make("small", {}, isAudit ? tellAudit(audit) : t("unseen_left", { count: waiting }),
+      again > 0 && ` · ${t("again", { count: again })}`)));
+}
+const countLeft = ({ open, disputed }) => open + disputed; // to audit: those put off are among the open ones
+const countToSee = (audit) => Math.min(audit.good_needed ?? 0, countLeft(audit));
+function tellAudit(audit) { // no more is promised than the topic has
+  const { bound, verdict, good_needed } = audit, left = countLeft(audit), values = { bound: (100 * bound).toFixed(1) };
+  const next = left === 0 ? "bound.over" : good_needed > left ? "bound.all" : "bound.more";
+  return [t(bound === null ? "bound.none" : `bound.${verdict}`, values),
+    verdict === "open" && ` · ${t(next, { left, more: good_needed })}`];
+}
+function showTopics() { // drawn anew, and the focus stays
+  const focused = $("topics").contains(document.activeElement) ? document.activeElement.dataset.arg : null;
+  fill("topics", make("li", {}, button("topic", "", {}, t("all_topics"))), desk.topics.map(drawTopic));
+  [...all("#topics button")].find((each) => each.dataset.arg === focused)?.focus();
+}
+function showQueue() { // another queue: its figures are asked for, and on a phone it makes place for the dialogue
+  showWanted();
+  $("queue").open = !narrow.matches;
+  askFigures();
+}
+function startSearch() {
+  $("queue").open = true;
+  $("text").focus();
+}
+narrow.addEventListener("change", () => { $("queue").open = !narrow.matches; });
+function leaveFilter({ key, target }) { // Enter applies (a field that is left tells its change), Escape does not
+  if (!["Enter", "Escape"].includes(key) || !$("filters").contains(target)) return;
+  if (key === "Escape") target.value = desk.wanted[target.name] ?? "";
+  target.blur();
 }
 function showWanted() {
-  const { mode, topic = "" } = desk.wanted;
+  const { mode, topic = "", text } = desk.wanted;
+  showTopics();
+  fill("chosen", [topic || t("all_topics"), text].filter(Boolean).join(" · "));
   fill("task", t("task", { run: desk.run, mode: t(`mode.${mode}`) }));
   for (const each of all("[data-act=mode]")) each.setAttribute("aria-pressed", each.dataset.arg === mode);
   for (const each of all("[data-act=topic]")) each.setAttribute("aria-pressed", each.dataset.arg === topic);
   $("filters").hidden = mode === "audit";
-  for (const each of $("filters").elements) each.value = desk.wanted[each.name] ?? "";
+  for (const each of $("filters").elements) {
+    if (each !== document.activeElement) each.value = desk.wanted[each.name] ?? ""; // nobody types there just now
+  }
 }
 function showRefusals() {
   fill("refused-list", list("refused").map(({ name, body, message }) => {

@@ -77,10 +77,14 @@ def test_what_the_filters_object_to_is_shown_while_typing_and_stays_when_saved(s
     screen.press("KeyE")
     screen.field.fill(REJECTED)
     findings = screen.page.locator("#edit-findings")
-    expect(findings).to_contain_text("AI 말버릇", timeout=10_000)
+    expect(findings).to_contain_text("AI 말버릇")
     assert ledger.list_events() == []
     screen.press("Control+Enter")
-    expect(screen.message).to_contain_text("거르개에 걸려 받아들이지 않음", timeout=10_000)
+    told = screen.page.locator("#edit-told")
+    expect(told).to_contain_text("이대로 두면 이 대화는 다시 만듭니다")
+    for each in (told, screen.button("save"), screen.button("go-on")):
+        expect(each).to_be_in_viewport(ratio=1)
+    expect(screen.message).to_be_hidden()
     expect(screen.field).to_have_value(REJECTED)
     expect(screen.field).to_be_focused()
     expect(findings).to_contain_text("AI 말버릇")
@@ -127,7 +131,7 @@ def test_an_edit_of_a_text_that_was_changed_meanwhile_is_refused_and_kept(screen
     assert ledger.decide(first, "검수자 2", "edit", messages=theirs, turn=1).revision == 2
     screen.press("Control+Enter")
     refusals = screen.page.locator("#refusals")
-    expect(refusals).to_have_text("거절 1건", timeout=10_000)
+    expect(refusals).to_have_text("거절 1건")
     assert [each.reviewer for each in ledger.list_events()] == ["검수자 2"]
     refusals.click()
     expect(screen.page.locator("#refused-list")).to_contain_text("revision 2, the screen showed 1")
