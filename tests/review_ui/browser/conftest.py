@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from review_ui.reviewed_run import ReviewOptions
 from tests.review_ui.browser.dialogues import curate_dialogues, list_dialogues
@@ -18,6 +18,7 @@ from tests.review_ui.browser.station import PATIENCE_S, Ledger, Station, choose_
 @pytest.fixture(scope="module")
 def browser(chromium: Path) -> Iterator[Browser]:
     # one a module, not one a session: while playwright is open, no test of another folder could run a loop
+    expect.set_options(timeout=PATIENCE_S * 1_000)
     with sync_playwright() as playwright:
         opened = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         yield opened

@@ -50,7 +50,7 @@ def test_no_state_of_the_page_has_an_axe_violation(
         screen.press("Escape")
     screen.press("KeyE")
     screen.field.fill(REJECTED)
-    expect(screen.page.locator("#edit-findings")).to_contain_text("AI 말버릇", timeout=10_000)
+    expect(screen.page.locator("#edit-findings")).to_contain_text("AI 말버릇")
     seen["editor"] = _list_violations(screen)
     screen.press("Escape")
     screen.wait_for_card()
@@ -62,7 +62,7 @@ def test_no_state_of_the_page_has_an_axe_violation(
     screen.wait_for_log(ledger.list_events, 1)
     screen.page.goto("about:blank")
     screen.page.goto(f"{station.url}/#mode=triage&text=없는낱말")
-    expect(screen.page.locator("#empty")).to_contain_text("찾는 말이 든 대화가 없습니다", timeout=10_000)
+    expect(screen.page.locator("#empty")).to_contain_text("찾는 말이 든 대화가 없습니다")
     seen["empty"] = _list_violations(screen)
     assert {state: found for state, found in seen.items() if found} == {}
 

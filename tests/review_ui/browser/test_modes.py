@@ -144,7 +144,7 @@ def test_a_dialogue_of_one_mode_is_not_shown_in_the_other(station: Station, scre
     for mode, sample in (("triage", audited), ("audit", sorted_out)):
         screen.page.goto("about:blank")
         screen.page.goto(f"{station.url}/#mode={mode}&sample={sample.id}")
-        expect(screen.message).to_contain_text(sample.id, timeout=10_000)
+        expect(screen.message).to_contain_text(sample.id)
         screen.wait_for_card()
         assert screen.id != sample.id
         assert sample.id not in {each["id"] for each in _list_cards(screen)}

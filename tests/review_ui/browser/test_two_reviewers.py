@@ -1,5 +1,6 @@
 """Several reviewers at one queue: never two at the same dialogue, unless it is a second look that knows nothing."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -53,10 +54,10 @@ def test_two_reviewers_never_have_the_same_dialogue(enter: Enter, ledger: Ledger
 def test_a_lease_is_visible_and_ends_when_its_holder_leaves(enter: Enter, ledger: Ledger, station: Station) -> None:
     one, other = enter("reviewer-a"), enter("reviewer-b")
     held = one.id
-    expect(one.page.locator("#lease")).to_have_text("10분 남음")
+    expect(one.page.locator("#lease")).to_have_text(re.compile("^(9|10)분 남음$"))
     other.forgiven = (NETWORK,)  # 409
     other.page.goto(f"{station.url}/#mode=audit&sample={held}")
-    expect(other.message).to_contain_text("reviewer-a", timeout=10_000)
+    expect(other.message).to_contain_text("reviewer-a")
     other.wait_for_card()
     assert other.id != held
     one.page.goto("about:blank")
