@@ -36,16 +36,16 @@ REASONS: dict[str, tuple[str, str]] = {
     "unsafe": ("안전", "unsafe"),
     "speech-level": ("말투", "speech level"),
     "duplicate": ("중복", "duplicate"),
-    "broken": ("깨짐", "broken"),
+    "broken": ("깨진 글", "broken"),
     "edit-rejected": ("고친 글이 걸림", "edit rejected"),
-    "lot": ("묶음 다시 만들기", "lot regenerated"),
+    "lot": ("주제 다시 만들기", "lot regenerated"),
     "other": ("그 밖", "other"),
 }
 """Of flags. `lot`: an author had the whole lot made again; `edit-rejected`: filters dropped an edit."""
 
 WHYS: dict[str, tuple[str, str]] = {
     "full-review": ("전수 검수", "full review"),
-    "disputed": ("의견이 갈린 것", "disputed"),
+    "disputed": ("거르개와 모델이 엇갈린 것", "disputed"),
     "waiting": ("판단을 기다리는 것", "held for people"),
     "threshold": ("기준 가까이", "close to a limit"),
     "representative": ("묶음 대표", "stands for a cluster"),
@@ -56,7 +56,7 @@ WHYS: dict[str, tuple[str, str]] = {
 
 WORDS: dict[str, tuple[str, str]] = {
     "why.audit": ("{topic} 표본 검수", "Audit sample of {topic}"),
-    "why.full-review": ("불합격한 묶음의 전수 검수", "Full review of a lot that failed"),
+    "why.full-review": ("불합격한 주제의 전수 검수", "Full review of a lot that failed"),
     "why.disputed": ("거르개와 모델 평가가 엇갈림", "Filters and judge disagree"),
     "why.waiting": ("사람의 판단을 기다리는 대화", "Held until a person decides"),
     "why.threshold": ("{code} {score}: 기준 {line} 가까이", "{code} {score}: close to the limit {line}"),

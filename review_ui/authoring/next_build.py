@@ -5,6 +5,7 @@ Only the spec and what curation last said are looked at: dialogues that reviewer
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from datagen.endpoint_options import ProviderOptions, apply_options
 from datagen.errors import DataError, UsageError
@@ -14,6 +15,8 @@ from datagen.spec import LoadedSpec
 from datagen.spec_file import load_spec
 from datagen.status import read_status
 from review_ui.authoring.open_specs import OpenSpec
+
+Remedy = Literal["about", "offline", "online"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +35,14 @@ class Lack:
 
 @dataclass(frozen=True, slots=True)
 class NextBuild:
-    """`refusal`: what the build will say instead of going on in this run; None: it will go on."""
+    """`refusal`: what the build will say instead of going on in this run; None: it will go on.
+
+    `remedy`: the run would go on if the service asked the simulator (`offline`) or a real model (`online`).
+    """
 
     lacks: tuple[Lack, ...]
     refusal: str | None
+    remedy: Remedy = "about"
 
     @property
     def count(self) -> int:
@@ -46,11 +53,13 @@ class NextBuild:
 def plan_build(spec: OpenSpec, is_offline: bool) -> NextBuild:
     """What a build of the spec as it is saved will do. Raises SpecError where it does not pass the check."""
     loaded = load_spec(spec.path)
-    provider = apply_options(loaded.spec.provider, ProviderOptions(offline=is_offline))
-    loaded = loaded.model_copy(update={"spec": loaded.spec.model_copy(update={"provider": provider})})
+    refusal = _ask(spec.run, loaded, is_offline)
+    remedy: Remedy = "about"
+    if refusal is not None and _ask(spec.run, loaded, not is_offline) is None:
+        remedy = "online" if is_offline else "offline"
     have = _count(spec.run)
     every = (Lack(topic.name, topic.quota, *have.get(topic.name, (0, 0))) for topic in loaded.spec.topics)
-    return NextBuild(tuple(lack for lack in every if lack.count > 0), _ask(spec.run, loaded))
+    return NextBuild(tuple(lack for lack in every if lack.count > 0), refusal, remedy)
 
 
 def _count(run: Path) -> dict[str, tuple[int, int]]:
@@ -68,7 +77,9 @@ def _count(run: Path) -> dict[str, tuple[int, int]]:
     return counts
 
 
-def _ask(run: Path, loaded: LoadedSpec) -> str | None:
+def _ask(run: Path, loaded: LoadedSpec, is_offline: bool) -> str | None:
+    provider = apply_options(loaded.spec.provider, ProviderOptions(offline=is_offline))
+    loaded = loaded.model_copy(update={"spec": loaded.spec.model_copy(update={"provider": provider})})
     try:
         ledger = Ledger.open_to_read(run / "ledger.db")
     except (UsageError, DataError):

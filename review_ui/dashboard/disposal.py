@@ -28,7 +28,7 @@ from review_ui.queue.order import Place, place_by_disposition
 
 Disposition = Literal["release", "full-review", "regenerate"]
 DISPOSITIONS_OFFERED: tuple[Disposition, ...] = ("release", "full-review", "regenerate")
-NOTES = {"release": "합격한 묶음이라 그대로 승인함", "regenerate": "불합격한 묶음이라 모두 다시 만듦"}
+NOTES = {"release": "합격한 주제라 나머지를 그대로 승인함", "regenerate": "불합격한 주제라 나머지를 다시 만듦"}
 """What the log and the finding in curation say."""
 _CHUNK = 5_000
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 
+from curation.reviews import LOT
 from review_ui.queue.judged import AuditCounts
 from review_ui.statistics.acceptance import bound_defects
 from review_ui.statistics.sequential import LotVerdict, NextStep, Verdict, next_steps
@@ -59,6 +60,12 @@ class TopicFigures:
     steps: tuple[NextStep, ...]
     reasons: Mapping[str, int]
     pairs: Mapping[tuple[str, str], int]
+
+    @property
+    def is_made_again(self) -> bool:
+        """Nothing waits because an author had the lot made again, and its new dialogues are not there yet."""
+        is_short = self.counts.flagged if self.lot.quota is None else self.counts.again
+        return bool(self.reasons.get(LOT) and is_short and not self.counts.waiting)
 
 
 def figure_topic(lot: Lot, tallies: Mapping[str, int]) -> TopicFigures:

@@ -168,7 +168,9 @@ def _make_heat(dashboard: Dashboard, language: Language) -> Heat:
 
 
 def _name_top_reason(dashboard: Dashboard, language: Language) -> str | None:
-    """The commonest reason of a flag, but for lots that were flagged as a whole."""
+    """The commonest reason of a flag, but for lots that were flagged as a whole; None where no lot has a flag."""
+    if not dashboard.totals.flagged:
+        return None
     total: Counter[str] = Counter()
     for each in dashboard.topics:
         total.update(each.reasons)
@@ -188,7 +190,7 @@ def _make_coefficient(name: str, estimate: Estimate | None, least: float) -> Coe
     if estimate is None:
         return Coefficient(name, None)
     numbers = (estimate.value, estimate.low, estimate.high)
-    texts = [f"{100 * each:.0f} %" if name == "percent" else f"{each + 0.0:.2f}" for each in numbers]
+    texts = [f"{100 * each:.0f}%" if name == "percent" else f"{each + 0.0:.2f}" for each in numbers]
     value, low, high = (each.replace("-0.00", "0.00").replace("-", "−") for each in texts)
     return Coefficient(name, value, low, high, draw_interval(estimate.low, estimate.value, estimate.high, least))
 

@@ -15,7 +15,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "metric.today": ("오늘 검수", "Reviewed today"),
     "metric.edited": ("고친 것 {edited}건 포함", "{edited} of them edited"),
     "metric.looks": (
-        "두 번째 {seconds}건 · 세 번째 {thirds}건 더",
+        "둘째 검수 {seconds}건 · 셋째 검수 {thirds}건 별도",
         "{seconds} second and {thirds} third looks besides",
     ),
     "metric.open_lots": ("판정 전 {count}개 주제", "{count} topics not judged yet"),
@@ -24,12 +24,12 @@ WORDS: dict[str, tuple[str, str]] = {
     "metric.leases": ("지금 보고 있는 대화 {count}건", "{count} being looked at now"),
     "part.accepted": ("승인", "accepted"),
     "part.edited": ("고쳐서 승인", "edited"),
-    "part.released": ("묶음째 승인", "released"),
+    "part.released": ("나머지 승인", "released"),
     "part.waiting": ("대기", "waiting"),
     "part.again": ("다시 만들 것", "to be made again"),
     "part.flagged": ("플래그", "flagged"),
     "part": ("{name} {count}", "{count} {name}"),
-    "todo": ("판정이 난 묶음", "Judged lots"),
+    "todo": ("판정이 난 주제", "Judged topics"),
     "todo.for_author": (
         "어떻게 할지는 데이터 작성자가 정합니다.",
         "What follows is for a data author to decide.",
@@ -43,13 +43,15 @@ WORDS: dict[str, tuple[str, str]] = {
         "It failed the audit. Review the other {waiting} one by one, or have them made again.",
     ),
     "todo.small": (
-        "표본을 다 보았지만 판정이 나지 않았습니다. 남은 {waiting}건을 모두 검수합니다.",
+        "표본을 다 봤지만 판정이 나지 않았습니다. 남은 {waiting}건을 모두 검수합니다.",
         "The whole sample did not decide it. The other {waiting} are reviewed one by one.",
     ),
     "todo.hopeless": (
         "전수 검수 중이며 {waiting}건이 남았습니다. 남은 것을 다시 만들 수도 있습니다.",
         "Under full review, {waiting} left. They can still be made again instead.",
     ),
+    "todo.seconds": ("둘째 검수 {count}건 남음", "{count} second looks to go"),
+    "todo.thirds": ("셋째 검수 {count}건 남음", "{count} third looks to go"),
     "do.release": ("나머지 그대로 승인", "Release the rest"),
     "do.full-review": ("모두 검수", "Review all"),
     "do.regenerate": ("다시 만들기", "Make again"),
@@ -63,7 +65,7 @@ WORDS: dict[str, tuple[str, str]] = {
     ),
     "ask.regenerate": (
         "‘{topic}’의 대화 {waiting}건과 그와 비슷한 대화가 버려지고, 다음 damhwa build에서 다시 만들어집니다. "
-        "이미 승인한 대화는 남습니다. 되돌릴 수 없습니다.",
+        "승인하거나 고친 대화는 남습니다. 되돌릴 수 없습니다.",
         "{waiting} dialogues of ‘{topic}’, and whatever resembles them, are dropped and made again by the next "
         "damhwa build. What was accepted stays. This cannot be undone.",
     ),
@@ -76,30 +78,31 @@ WORDS: dict[str, tuple[str, str]] = {
     "progress": ("진행", "Progress"),
     "audit": ("표본 검수", "Audit"),
     "test": ("판정", "Verdict"),
-    "round": ("{round}차 묶음", "lot {round}"),
+    "round": ("{round}차", "lot {round}"),
     "audit.none": ("아직 본 표본이 없습니다", "nothing audited yet"),
     "audit.bound": (
-        "{reviewed}건 중 {good}건 통과: 결함률 95 % 상한 {bound} %",
-        "{good} of {reviewed} good: at most {bound} % defects (95 %)",
+        "{reviewed}건 중 결함 {defects}건: 결함률 상한 {bound}% (95%)",
+        "{defects} defects in {reviewed}: at most {bound}% (95% confidence)",
     ),
     "test.pass": ("합격", "passed"),
     "test.fail": ("불합격", "failed"),
     "test.open": ("판정 전", "open"),
     "test.all": ("모두 검수함", "all reviewed"),
-    "test.good_needed": ("{count}건 더 통과하면 합격", "{count} more good ones pass"),
+    "test.again": ("다시 만드는 중", "being made again"),
+    "test.good_needed": ("결함 없이 {count}건 더 보면 합격", "{count} more good ones pass"),
     "test.defects_to_fail": ("결함 {count}건 더면 불합격", "{count} more defects fail"),
     "test.too_small": ("표본이 모자라 {count}건을 모두 검수", "too few for a sample: review all {count}"),
-    "test.later": ("미룬 {count}건도 보아야 합격", "the {count} put off have to be looked at"),
+    "test.later": ("미뤄 둔 {count}건도 봐야 합격", "the {count} put off have to be looked at"),
     "test.whole": ("표본을 다 봄: 전수 검수 필요", "sample used up: review all"),
-    "disposed.release": ("나머지를 그대로 승인함", "the rest was released"),
+    "disposed.release": ("나머지 그대로 승인함", "the rest was released"),
     "disposed.full-review": ("전수 검수 중", "under full review"),
     "disposed.regenerate": ("다시 만들기로 함", "to be made again"),
     "curve": ("표본 검수 곡선", "Course of the audit"),
     "curve.pick": ("주제를 고르면 곡선이 바뀝니다.", "Choose a topic in the table to see its course."),
     "curve.about": (
-        "결함률 2 %인 묶음과 8 %인 묶음을 가르는 순차 검정입니다. 통과하면 조금 내려가고 결함이 나오면 크게 올라갑니다."
+        "결함률이 2%인지 8%인지 가르는 축차 검정입니다. 결함이 없으면 조금 내려가고, 결함이 나오면 크게 올라갑니다."
         " 아래 선에 닿으면 합격, 위 선에 닿으면 불합격입니다.",
-        "A sequential test of 2 % defects against 8 %. A good dialogue takes the line down a little, a defect takes it "
+        "A sequential test of 2% defects against 8%. A good dialogue takes the line down a little, a defect takes it "
         "up a lot; it passes at the lower line and fails at the upper one.",
     ),
     "curve.title": (
@@ -130,16 +133,16 @@ WORDS: dict[str, tuple[str, str]] = {
         "거의 모두 승인할 때 일치율은 높게, α는 낮게 나옵니다. 그래서 셋을 함께 봅니다.",
         "Where nearly all is accepted, percent agreement flatters and α punishes. So the three stand together.",
     ),
-    "agreement.percent": ("같은 판단", "Same verdict"),
+    "agreement.percent": ("같은 판정", "Same verdict"),
     "agreement.ac1": ("Gwet AC1", "Gwet's AC1"),
     "agreement.alpha": ("Krippendorff α", "Krippendorff's α"),
     "agreement.undefined": (
-        "판단이 모두 같아 계산할 수 없습니다",
+        "판정이 모두 같아 계산할 수 없습니다",
         "undefined: all verdicts are the same",
     ),
-    "agreement.interval": ("95 % 구간 {low} ~ {high}", "95 % interval {low} to {high}"),
+    "agreement.interval": ("신뢰구간 {low}~{high} (95%)", "interval {low} to {high} (95%)"),
     "agreement.waiting": (
-        "두 번째 검수를 기다리는 대화 {seconds}건, 의견이 갈려 세 번째를 기다리는 대화 {thirds}건",
+        "둘째 검수를 기다리는 대화 {seconds}건, 판정이 갈려 셋째 검수를 기다리는 대화 {thirds}건",
         "{seconds} wait for a second look, {thirds} for a third because two disagree",
     ),
     "reviewers": ("검수자", "Reviewers"),
@@ -150,9 +153,9 @@ WORDS: dict[str, tuple[str, str]] = {
     "pace": ("한 건에 (중앙값)", "Each (median)"),
     "seconds": ("{seconds}초", "{seconds} s"),
     "minutes": ("{minutes}분 {seconds}초", "{minutes} min {seconds} s"),
-    "past": ("묶음에 내린 결정", "Decisions about lots"),
+    "past": ("주제에 내린 결정", "Decisions about topics"),
     "past.line": (
-        "{topic} {round}차 묶음: {what} ({count}건, 표본 결함 {defects}건) · {reviewer}",
+        "{topic} {round}차: {what} ({count}건, 표본 결함 {defects}건) · {reviewer}",
         "{topic}, lot {round}: {what} ({count} dialogues, {defects} defects in the sample) · {reviewer}",
     ),
 }

@@ -42,7 +42,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "kind.later": ("나중에", "put off"),
     "kind.undo": ("되돌림", "undid"),
     "mode.audit": ("표본 검수", "audit"),
-    "mode.triage": ("골라 보기", "triage"),
+    "mode.triage": ("선별 검수", "triage"),
     "undone": ("되돌린 결정", "taken back"),
     "undo": ("되돌리기", "Undo"),
     "undo_of": ("{what} 되돌리기: {text}", "Undo {what}: {text}"),

@@ -239,7 +239,7 @@ async def _start_and_reach(url: str) -> None:
     async with aiohttp.ClientSession(url) as client:
         async with client.get("/") as page:
             assert page.status == 200
-            assert "no run is curated yet" in await page.text()
+            assert "아직 검수할 대화가 없습니다." in await page.text()
         async with client.get("/dashboard") as page:
             assert page.status == 404
         async with client.get("/api/v1/me") as me:

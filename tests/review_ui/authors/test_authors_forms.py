@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from datagen.errors import UsageError
 from datagen.spec_edit import read_spec, save_spec
+from review_ui.authoring.next_build import plan_build
 from review_ui.authoring.open_specs import OpenSpec, open_specs
 from review_ui.pages.spec_actions import check, overwrite, rearrange, save
 from review_ui.pages.spec_form import Draft, TopicDraft, draft_of, make_edit, read_draft, read_facets, write_facets
@@ -139,3 +140,12 @@ def test_a_spec_without_a_run_or_with_several_is_refused(built_run: Path, tmp_pa
     edit(other, "dataset: test-data", "dataset: other-data")
     with pytest.raises(UsageError, match="none of the runs is of dataset 'other-data'"):
         open_specs([other], [built_run])
+
+
+def test_a_run_of_the_simulator_tells_what_it_takes_to_go_on(spec: Path, built_run: Path) -> None:
+    here = OpenSpec("test-data", spec, built_run)
+    assert (plan_build(here, is_offline=True).refusal, plan_build(here, is_offline=False).remedy) == (None, "offline")
+    edit(spec, "    quota: 12", "    quota: 14")
+    assert plan_build(here, is_offline=False).remedy == "offline"
+    edit(spec, "장소: [도서관", "장소: [서점")
+    assert [plan_build(here, each).remedy for each in (True, False)] == ["about", "about"]

@@ -43,13 +43,13 @@ async def test_a_quota_that_is_edited_is_one_line_of_the_file(
     await page.get_by_role("link", name="test-data").click()
     assert await list_violations(page) == []
     assert await is_as_wide_as_its_window(page)
-    await page.get_by_label("목표(편)").first.fill("15")
+    await page.get_by_label("목표(건)").first.fill("15")
     await button(page, "저장").click()
     await page.wait_for_url("**/specs/test-data?saved=1")
     assert await page.locator("#done").evaluate(FOCUSED)
     assert "저장했습니다" in await page.locator("#done").inner_text()
-    assert await page.locator("#total").inner_text() == "23편"
-    assert "대화 23편을 더 만듭니다." in await page.locator(".next").inner_text()
+    assert await page.locator("#total").inner_text() == "23건"
+    assert "대화 23건을 더 만듭니다." in await page.locator(".next").inner_text()
     assert await list_violations(page) == []
     assert await is_as_wide_as_its_window(page)
     diff = list(difflib.ndiff(before.split("\n"), studio.spec.read_text("utf-8").split("\n")))
@@ -153,9 +153,9 @@ async def test_a_build_runs_to_its_end_live_on_the_page(studio: Studio, page: Pa
     await expect(page.locator("#told")).to_contain_text("만들고 있습니다.")
     assert await list_violations(page) == []
     await expect(page.locator("#told")).to_contain_text("모든 주제가 목표를 채웠습니다.", timeout=60_000)
-    await expect(page.locator("#figures")).to_contain_text("목표 20편 가운데")
+    await expect(page.locator("#figures")).to_contain_text("목표 20건 중")
     assert await page.locator("#rows li").count() == 2
-    assert "통과 12" in await page.locator("#rows li").first.inner_text()
+    assert "채택 12" in await page.locator("#rows li").first.inner_text()
     assert "20 of 20" in await page.locator("#lines").inner_text()
     assert await list_violations(page) == []
     assert loads == []

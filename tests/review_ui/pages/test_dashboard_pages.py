@@ -151,7 +151,7 @@ async def test_the_dashboard_never_tells_a_bare_percentage_and_shows_what_follow
     _fail_lot(run)
     await _enter(house, page, "/dashboard")
     text = await page.locator("main").inner_text()
-    assert "4건 중 1건 통과: 결함률 95 % 상한 98.7 %" in text
+    assert "4건 중 결함 3건: 결함률 상한 98.7% (95%)" in text
     assert "불합격" in text
     assert "두 사람이 따로 본 대화 2건" in text
     assert await page.locator("svg.curve .curve-defect").count() == 3
@@ -171,8 +171,25 @@ async def test_an_author_has_a_lot_made_again_only_after_a_second_step(
     await page.wait_for_url(f"{house.url}/dashboard?run=run")
     assert _read_lot(run).round == 2
     text = await page.locator("main").inner_text()
-    assert re.search(r"일상 대화 1차 묶음: 다시 만들기로 함 \(8건, 표본 결함 3건\) · 작성자 1", text)
-    assert "판정이 난 묶음" not in text
+    assert re.search(r"일상 대화 1차: 다시 만들기로 함 \(8건, 표본 결함 3건\) · 작성자 1", text)
+    assert "판정이 난 주제" not in text
+    assert "다시 만드는 중" in text
+    assert "모두 검수함" not in text
+    await _check(page)
+
+
+async def test_a_lot_that_passed_says_how_many_second_looks_are_outstanding(
+    house: House, page: Page, run: ReviewedRun
+) -> None:
+    for id_ in _list_ids(run)[:5]:
+        _decide(run, "검수자 2", id_, "accept")
+    passed = sa.update(LOTS).where(LOTS.c.topic == TOPIC).values(verdict="pass")
+    run.database.write(lambda connection: connection.execute(passed))
+    await _enter(house, page, "/dashboard")
+    text = await page.locator(".todo").inner_text()
+    assert "둘째 검수 5건 남음" in text
+    assert "셋째" not in text
+    assert await page.get_by_text("나머지 그대로 승인…").count() == 1
     await _check(page)
 
 
