@@ -174,6 +174,7 @@ function showRejected(told) { // such an edit is a decision too
   clearTimeout(desk.checking);
   showChecked(told);
   $("go-on").hidden = $("edit-told").hidden = false;
+  showButtons();
   editor.lastElementChild.scrollIntoView({ block: "nearest" });
 }
 const members = () => [desk.card, ...desk.card.neighbours];
