@@ -61,7 +61,7 @@ def test_a_lease_is_visible_and_ends_when_its_holder_leaves(enter: Enter, ledger
     other.wait_for_card()
     assert other.id != held
     one.page.goto("about:blank")
-    one.wait_until(lambda: ledger.list_samples(SAMPLES.c.holder == "reviewer-a") == [])
+    one.wait_until(lambda: ledger.list_samples(SAMPLES.c.holder == "reviewer-a", SAMPLES.c.held_until > 0) == [])
     other.page.reload()
     other.wait_until(lambda: other.id == held)
 
