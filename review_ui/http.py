@@ -31,7 +31,7 @@ class _Connection(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,  # noqa: ARG002 - it repeats the request's bytes
     ) -> web.StreamResponse:
-        if status >= 500:
+        if status >= 500 and not isinstance(exc, ConnectionError):  # who left needs no answer
             _LOG.error("a request failed", exc_info=exc)
         if request.writer.output_size > 0:
             raise ConnectionResetError("the answer has begun: it can only be broken off")
