@@ -51,8 +51,8 @@ WORDS: dict[str, tuple[str, str]] = {
         "The budget is spent. With a larger one it goes on from here.",
     ),
     "no_model": (
-        "모델의 키나 주소가 없어서라면 `damhwa review`를 끝내고, 연습용이면 `--offline`을 붙여, 아니면 환경에 "
-        "`OPENAI_API_KEY`나 `OPENAI_BASE_URL`을 두고 다시 시작하세요.",
+        "모델의 키나 주소가 없다면, `damhwa review`를 `--offline`(모의 모델)으로 다시 시작하거나 "
+        "`OPENAI_API_KEY`나 `OPENAI_BASE_URL`이 있는 환경에서 다시 시작하세요.",
         "If no model can be asked, end `damhwa review` and start it again: with `--offline` to try things out, or with "
         "`OPENAI_API_KEY` or `OPENAI_BASE_URL` in its environment.",
     ),
