@@ -70,6 +70,7 @@ def test_a_topic_never_promises_more_than_it_has(screen: Screen, ledger: Ledger)
 
 def test_figures_follow_a_decision_within_seconds(screen: Screen, ledger: Ledger) -> None:
     screen.visit()
+    screen.page.wait_for_timeout(3_000)  # the figures that a new queue asks for have come
     topic = ledger.sample(screen.decide("KeyA")).topic
     expect(_topic(screen, topic)).to_contain_text("1 / ", timeout=6_000)
     expect(screen.page.locator("#pace")).to_contain_text("오늘 1건")
