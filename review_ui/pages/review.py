@@ -78,6 +78,16 @@ SCRIPT_WORDS: dict[str, tuple[str, str]] = {
     "saved.out": ("로그인 필요 · 대기 {count}건", "Log in again · {count} waiting"),
     "refusals": ("거절 {count}건", "{count} refused"),
     "refused_one": ("저장되지 않은 결정: {message}", "A decision was refused: {message}"),
+    "refused.stale": (
+        "그사이 글이 바뀌었습니다. 새 글을 보고 다시 결정해 주세요.",
+        "The text has changed since: look at it again, then decide",
+    ),
+    "refused.mode": (
+        "다른 검수로 옮겨 간 대화입니다. 그쪽에서 결정해 주세요.",
+        "The dialogue belongs to the other mode now: decide there",
+    ),
+    "refused.unknown": ("더는 검수 대상이 아닌 대화입니다.", "The dialogue is no longer to be reviewed"),
+    "refused.undo": ("되돌릴 수 없는 결정입니다.", "This decision cannot be undone"),
     "needs_server": ("서버에 닿지 않음. 연결되면 다시 시도", "The server is away; trying again"),
     "cannot_store": (
         "브라우저에 저장할 수 없음. 저장 공간이나 개인 정보 설정을 확인",

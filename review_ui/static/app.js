@@ -43,12 +43,13 @@ async function call(path, body, run = desk.run, isAgain = false) { // never thro
   showSaved();
   return { status, told, isLost: desk.isAway || desk.isOut };
 }
+const why = ({ code, message }) => ({ message: page.words[`refused.${code}`] ?? message });
 async function sendAll() {
   for (let [entry] = list("out"); entry; [entry] = list("out")) {
     const { status, told, isLost } = await call(entry.path, entry.body, entry.run);
     if (isLost) return;
     if (status === 200) takeIn(entry.body, told);
-    else if (store("refused", entry.end, { ...entry, message: told.message })) tell(t("refused_one", told));
+    else if (store("refused", entry.end, { ...entry, ...why(told) })) tell(t("refused_one", why(told)));
     else return;
     memory.removeItem(entry.name);
     showSaved();

@@ -134,7 +134,7 @@ def test_an_edit_of_a_text_that_was_changed_meanwhile_is_refused_and_kept(screen
     expect(refusals).to_have_text("거절 1건")
     assert [each.reviewer for each in ledger.list_events()] == ["검수자 2"]
     refusals.click()
-    expect(screen.page.locator("#refused-list")).to_contain_text("revision 2, the screen showed 1")
+    expect(screen.page.locator("#refused-list")).to_contain_text("그사이 글이 바뀌었습니다")
     expect(screen.page.locator("#refused-list")).to_contain_text("내가 고친 점심 이야기")
     screen.page.locator("#refused-list").get_by_role("button", name="열기").click()
     screen.wait_until(lambda: screen.id == first)
