@@ -142,6 +142,11 @@ class Ledger:
         decision = Decision(f"elsewhere-{id_}-{reviewer}", id_, 1, kind, mode, reviewer, 2_000, 0.0, **values)
         return self.database.write(lambda connection: Desk(1, 0).decide(connection, decision, 1.0))
 
+    def put_first(self, id_: str) -> None:
+        """The audit deals by itself: whoever wants to see one dialogue of it has to let its turn come."""
+        change = sa.update(SAMPLES).where(SAMPLES.c.id == id_).values(rank=-1.0)
+        self.database.write(lambda connection: connection.execute(change))
+
     def _read(self, query: sa.Select[Any]) -> list[Any]:
         return self.database.read(lambda connection: list(connection.execute(query).all()))
 

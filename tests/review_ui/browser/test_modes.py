@@ -20,7 +20,8 @@ def _list_cards(screen: Screen) -> list[dict[str, Any]]:
 
 def test_the_audit_hides_findings_until_ones_own_decision(screen: Screen, ledger: Ledger) -> None:
     wanted = ledger.list_samples(SAMPLES.c.pool == "audit", WITH_FINDING)[0]
-    screen.visit(f"#mode=audit&sample={wanted.id}")
+    ledger.put_first(wanted.id)
+    screen.visit()
     assert screen.id == wanted.id
     card = next(each for each in _list_cards(screen) if each["id"] == wanted.id)
     assert [card[name] for name in ("findings", "neighbours", "cluster", "verdict", "mine")] == [None] * 5
@@ -46,7 +47,8 @@ def test_the_audit_hides_findings_until_ones_own_decision(screen: Screen, ledger
 def test_the_audit_hides_the_cluster_until_ones_own_decision(screen: Screen, ledger: Ledger) -> None:
     keeper = ledger.list_samples(SAMPLES.c.pool == "audit", SAMPLES.c.cluster.is_not(None))[0]
     copy = ledger.list_samples(SAMPLES.c.cluster == keeper.cluster, SAMPLES.c.id != keeper.id)[0]
-    screen.visit(f"#mode=audit&sample={keeper.id}")
+    ledger.put_first(keeper.id)
+    screen.visit()
     assert screen.id == keeper.id
     expect(screen.page.locator("#near-part")).to_be_hidden()
     screen.press("KeyG")
