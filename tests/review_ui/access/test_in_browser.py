@@ -4,10 +4,10 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from axe_playwright_python.async_playwright import Axe  # type: ignore[import-untyped]
 from playwright.async_api import Page, async_playwright
 
 from tests.review_ui.access.house import House
+from tests.review_ui.axe import Axe
 
 MENU = "nav.menu a"
 

@@ -5,10 +5,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from axe_playwright_python.async_playwright import Axe  # type: ignore[import-untyped]
 from playwright.async_api import Locator, Page, async_playwright, expect
 
 from tests.review_ui.authors.studio import SLOW, Studio
+from tests.review_ui.axe import Axe
 
 Edit = Callable[[Path, str, str], None]
 FOCUSED = "element => element === document.activeElement"

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 from playwright.sync_api import expect
 
 from curation.reviewing.tables import SAMPLES
+from tests.review_ui.axe import SyncAxe
 from tests.review_ui.browser.dialogues import REJECTED
 from tests.review_ui.browser.screen import NETWORK, Screen
 from tests.review_ui.browser.station import Ledger, Station
@@ -27,7 +27,7 @@ BOXES = """() => [...document.querySelectorAll(".bar button:not(.hidden)")].map(
 
 
 def _list_violations(screen: Screen) -> list[str]:
-    found = Axe().run(screen.page).response["violations"]
+    found = SyncAxe().run(screen.page).response["violations"]
     return [f"{each['id']}: {node['html'][:160]}" for each in found for node in each["nodes"]]
 
 

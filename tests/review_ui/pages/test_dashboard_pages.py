@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from axe_playwright_python.async_playwright import Axe  # type: ignore[import-untyped]
 from playwright.async_api import Page, async_playwright
 
 from curation.build import BuildOptions, build
@@ -16,6 +15,7 @@ from datagen.endpoint_options import ProviderOptions
 from review_ui.queue.decide import Decision
 from review_ui.reviewed_run import ReviewedRun, ReviewOptions
 from tests.review_ui.access.house import House, open_house
+from tests.review_ui.axe import Axe
 
 TOPIC = "일상 대화"
 
