@@ -35,6 +35,8 @@ with warnings.catch_warnings():
     from schemathesis import GenerationMode, checks
     from schemathesis.specs.openapi import checks as openapi_checks
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = 40
 OF_DECISIONS = 160
 """Of their bodies most do not match what there is: mode, kind and sample have to."""

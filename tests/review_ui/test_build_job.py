@@ -16,6 +16,8 @@ from datagen.run_folder import find_holder, lock_run
 from datagen.simulator.server import Simulator
 from review_ui.build_job import LOG_NAME, TAIL_BYTES, BuildJob, BuildJobs, BuildRequest, Progress, read_tail
 
+pytestmark = pytest.mark.slow
+
 Edit = Callable[[Path, str, str], None]
 StartSimulator = Callable[..., tuple[str, Simulator]]
 SLOW = ("quota: 12", "quota: 1200")

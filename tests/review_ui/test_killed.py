@@ -25,6 +25,8 @@ from curation.reviewing.place import VARIABLE
 from curation.reviewing.tables import EVENTS, RUNS, TALLIES
 from review_ui.queue.sync import count_anew
 
+pytestmark = pytest.mark.slow
+
 KILLS = 3
 CLIENTS = 4
 LEAST = 15

@@ -19,6 +19,8 @@ from datagen.run_folder import find_holder, lock_run
 from review_ui.event_stream import send_events
 from tests.review_ui.authors.studio import SLOW, Json, Studio, ask, open_studio, parse_events, read_events
 
+pytestmark = pytest.mark.slow
+
 Edit = Callable[[Path, str, str], None]
 ROOT = Path(__file__).parents[3]
 BUILD = "/builds/test-run"

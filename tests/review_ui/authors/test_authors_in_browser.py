@@ -10,6 +10,8 @@ from playwright.async_api import Locator, Page, async_playwright, expect
 from tests.review_ui.authors.studio import SLOW, Studio
 from tests.review_ui.axe import Axe
 
+pytestmark = pytest.mark.slow
+
 Edit = Callable[[Path, str, str], None]
 FOCUSED = "element => element === document.activeElement"
 

@@ -85,3 +85,10 @@ def open_screen(browser: Browser) -> Iterator[Callable[..., Screen]]:
 def screen(station: Station, open_screen: Callable[..., Screen]) -> Screen:
     """One reviewer's window, with nothing loaded yet."""
     return open_screen(station)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A browser takes its time: all of these are slow together, if not each."""
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker(pytest.mark.slow)
