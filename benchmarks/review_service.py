@@ -67,13 +67,14 @@ def run_postgres() -> Iterator[str]:
 
 @contextmanager
 def lend_database(kind: str, folder: Path) -> Iterator[str]:
-    """The URL of an empty database: `sqlite` in the folder, or `postgresql`."""
+    """The URL of an empty database: `sqlite` beside the folder (a run's own would refuse another), or `postgresql`."""
     if kind == "postgresql":
         with run_postgres() as url:
             yield url
     else:
-        (folder / "reviews.db").unlink(missing_ok=True)
-        yield f"sqlite:///{folder / 'reviews.db'}"
+        path = folder.with_name("crowd.db")
+        path.unlink(missing_ok=True)
+        yield f"sqlite:///{path}"
 
 
 @dataclass(slots=True)
