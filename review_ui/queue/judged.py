@@ -1,12 +1,11 @@
 """Which lots the audit has judged: their audit is over, and triage may have what it left."""
 
-from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from curation.reviewing.tables import LOTS, TALLIES
+from curation.reviewing.tables import LOTS
 from review_ui.queue import statements
 from review_ui.statistics.sequential import LotVerdict, judge_lot
 
@@ -27,17 +26,6 @@ class AuditCounts:
 
     def judge(self) -> LotVerdict:
         return judge_lot(self.good, self.defect, postponed=self.later + self.disputed)
-
-
-def read_audits(connection: sa.Connection, run: int) -> dict[str, AuditCounts]:
-    """Topic → the counts of its present lot."""
-    lots = sa.select(LOTS.c.topic, LOTS.c.round).where(LOTS.c.run == run)
-    tallies = sa.select(TALLIES.c.topic, TALLIES.c.name, TALLIES.c.count)
-    tallies = tallies.where(TALLIES.c.run == run, TALLIES.c.name.startswith("audit:"))
-    counts: dict[str, list[tuple[str, int]]] = defaultdict(list)
-    for topic, name, count in connection.execute(tallies):
-        counts[topic].append((name, count))
-    return {topic: _gather(counts[topic], round_) for topic, round_ in connection.execute(lots)}
 
 
 def _gather(tallies: Iterable[tuple[str, int]], round_: int) -> AuditCounts:
