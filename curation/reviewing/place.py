@@ -1,5 +1,6 @@
 """Where the reviews of a folder lie: in which database, and under which mark."""
 
+import contextlib
 import os
 import re
 import secrets
@@ -55,13 +56,22 @@ def read_key(folder: Path) -> str | None:
 
 
 def make_key(folder: Path) -> str:
-    """The folder's mark, made where it has none. Raises DataError where it cannot be written."""
+    """The folder's mark, made where it has none: whole, and once, however many services start on it together.
+
+    Raises DataError where it cannot be written.
+    """
     if (key := read_key(folder)) is not None:
         return key
     key = secrets.token_hex(16)
+    own = folder / f"{KEY_FILE}.{key}"
     try:
-        (folder / KEY_FILE).write_text(f"{key}\n", encoding="utf-8")
+        own.write_text(f"{key}\n", encoding="utf-8")
+        # A link appears whole and never takes the place of another's, as an opened file or a renamed one would.
+        with contextlib.suppress(FileExistsError):
+            os.link(own, folder / KEY_FILE)
     except OSError as exc:
-        hint = "the folder of a run has to be writable"
+        hint = "the folder of a run has to be writable, on a file system that knows hard links"
         raise DataError(f"{folder / KEY_FILE} cannot be written: {exc.strerror}", hint) from exc
-    return key
+    finally:
+        own.unlink(missing_ok=True)
+    return read_key(folder) or key
