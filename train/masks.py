@@ -1,0 +1,205 @@
+"""Token ids of a conversation, and which of them are learned: the persona's turns with their end-of-turn token.
+
+The chat template is rendered for every prefix of the conversation; a turn is what a longer prefix has more than the
+prompt before it. The pieces are tokenised apart, so that no token reaches over the border where generation begins when
+the model serves. Any template will do that only appends.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from itertools import accumulate, chain
+
+import numpy as np
+import numpy.typing as npt
+from transformers import PreTrainedTokenizerBase
+from transformers.utils.chat_template_utils import render_jinja_template
+
+from datagen.errors import DataError, UsageError
+from train.conversations import Conversation
+
+IGNORED = -100
+"""The label of a token that is not learned, as torch's cross entropy has it."""
+ROWS_PROVEN = 64
+"""Rows of a split whose prompts are tokenised a second time, in one go."""
+LONG_TEXT = 400
+"""Characters: only system prompts are longer, and said again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """`ids`: int32 (tokens,). `spans`: start and end (exclusive) of the learned tokens of each persona turn."""
+
+    id: str
+    ids: npt.NDArray[np.int32]
+    spans: tuple[tuple[int, int], ...]
+    is_cut: bool = False
+
+    @property
+    def labels(self) -> npt.NDArray[np.int64]:
+        """int64 (tokens,): the ids where they are learned, else IGNORED. Not shifted."""
+        labels = np.full(len(self.ids), IGNORED, dtype=np.int64)
+        for start, end in self.spans:
+            labels[start:end] = self.ids[start:end]
+        return labels
+
+
+def render(tokenizer: PreTrainedTokenizerBase, messages: Sequence[dict[str, str]], *, is_prompt: bool = False) -> str:
+    """The text of a conversation; `is_prompt`: with what opens the persona's next turn."""
+    text = tokenizer.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=is_prompt)
+    assert isinstance(text, str)
+    return text
+
+
+@dataclass(frozen=True, slots=True)
+class Encoder:
+    """How conversations become ids. `markers`: the special tokens with their ids, which no text may hold."""
+
+    tokenizer: PreTrainedTokenizerBase
+    max_tokens: int
+    end_of_turn: str
+    markers: dict[str, int]
+    is_isolating: bool
+    """Whether special tokens part a text cleanly: none eats white space beside it, as its declaration can say."""
+
+    @classmethod
+    def of(cls, tokenizer: PreTrainedTokenizerBase, max_tokens: int, end_of_turn: str | None = None) -> "Encoder":
+        """`end_of_turn` None: the tokenizer's eos."""
+        special = {id_: each for id_, each in tokenizer.added_tokens_decoder.items() if each.special}
+        is_isolating = not any(each.lstrip or each.rstrip or each.single_word for each in special.values())
+        markers = {each.content: id_ for id_, each in special.items()}
+        return cls(tokenizer, max_tokens, end_of_turn or str(tokenizer.eos_token), markers, is_isolating)
+
+    def encode_all(self, conversations: Iterable[Conversation]) -> Iterator[Encoded | None]:
+        """As `encode`, in order. Where special tokens part a text cleanly, the first rows prove that serving sees the
+        same ids, and for the others it is enough that each turn stands between special tokens."""
+        for number, conversation in enumerate(conversations):
+            yield self.encode(conversation, is_proven=self.is_isolating and number >= ROWS_PROVEN)
+
+    def encode(self, conversation: Conversation, *, is_proven: bool = False) -> Encoded | None:
+        """The ids, cut after the last whole exchange that fits; None where not even the first does.
+
+        Raises UsageError for a chat template that does not only append; DataError for a special token in what is
+        said, a turn without its end-of-turn token, or prompt ids that are no prefix of the training ids.
+        """
+        self._check_content(conversation)
+        pieces = self._split(conversation)
+        ids = self._tokenise(pieces)
+        ends = list(accumulate(map(len, ids)))
+        whole = [number for number in range(1, len(pieces), 2) if ends[number] <= self.max_tokens]
+        if not whole:
+            return None
+        kept = whole[-1]
+        flat = np.fromiter(chain.from_iterable(ids[: kept + 1]), np.int32, ends[kept])
+        spans = tuple((ends[number - 1], ends[number]) for number in whole)
+        self._check_ends(conversation, flat, spans)
+        if not (is_proven and all(pieces[number - 1].endswith(tuple(self.markers)) for number in whole)):
+            self._check_prompt(conversation, flat[: spans[-1][0]].tolist(), "".join(pieces[:kept]))
+        return Encoded(conversation.id, flat, spans, is_cut=kept < len(pieces) - 2)
+
+    def _tokenise(self, pieces: Sequence[str]) -> list[list[int]]:
+        """The ids of each piece. What stands between special tokens is tokenised in one call for all pieces."""
+        parted = [_split_at(piece, tuple(self.markers)) for piece in pieces]
+        texts = [part for parts in parted for part in parts if part not in self.markers and len(part) <= LONG_TEXT]
+        found = iter(_encode_batch(self.tokenizer, texts))
+
+        def find_ids(part: str) -> Sequence[int]:
+            if part in self.markers:
+                return (self.markers[part],)
+            # A system prompt of a thousand characters stands in every row: it would be most of a row's cost.
+            return next(found) if len(part) <= LONG_TEXT else _encode_long(self.tokenizer, part)
+
+        return [[id_ for part in parts for id_ in find_ids(part)] for parts in parted]
+
+    def _check_content(self, conversation: Conversation) -> None:
+        for number, message in enumerate(conversation.messages, 1):
+            if found := next((each for each in self.markers if each in message["content"]), None):
+                place = f"row {conversation.id}, message {number} ({message['role']})"
+                hint = "it would open or end a turn: take it out of the text, or leave the row out"
+                raise DataError(f"{place} holds the special token {found}", hint)
+
+    def _split(self, conversation: Conversation) -> list[str]:
+        """Prompt, turn, prompt, turn, …, rest: every second piece is a persona's turn up to its end-of-turn token."""
+        messages = conversation.messages
+        turns = [number for number, each in enumerate(messages) if each["role"] == "assistant"]
+        prompts = self._render([messages[:number] for number in turns], is_prompt=True)
+        [whole] = self._render([messages], is_prompt=False)
+        pieces, done = [], 0
+        for prompt in prompts:
+            if not whole.startswith(prompt):
+                raise UsageError(
+                    "the chat template does not only append: a later message changes how an earlier one is rendered",
+                    "give the base a template that renders a prefix of the messages as a prefix of the text",
+                )
+            end = whole.find(self.end_of_turn, len(prompt))
+            if end < 0:
+                found = f"row {conversation.id}: the template writes no {self.end_of_turn} after a persona's turn"
+                raise DataError(found, "the model would never learn to stop; set `base.end_of_turn` to what it writes")
+            end += len(self.end_of_turn)
+            pieces += [whole[done : len(prompt)], whole[len(prompt) : end]]
+            done = end
+        return [*pieces, whole[done:]]
+
+    def _render(self, prefixes: Sequence[Sequence[dict[str, str]]], *, is_prompt: bool) -> list[str]:
+        rendered, _ = render_jinja_template(
+            [list(prefix) for prefix in prefixes],
+            chat_template=self.tokenizer.get_chat_template(),
+            add_generation_prompt=is_prompt,
+            **self.tokenizer.special_tokens_map,
+        )
+        return list(rendered)
+
+    def _check_ends(
+        self, conversation: Conversation, ids: npt.NDArray[np.int32], spans: Sequence[tuple[int, int]]
+    ) -> None:
+        end_id = self.tokenizer.convert_tokens_to_ids(self.end_of_turn)
+        if any(ids[end - 1] != end_id for _, end in spans):
+            found = f"row {conversation.id} has a persona turn without {self.end_of_turn} ({end_id}) among its labels"
+            raise DataError(found, "the tokenizer has to know it as one token; see `base.end_of_turn`")
+
+    def _check_prompt(self, conversation: Conversation, trained: list[int], prompt: str) -> None:
+        """What serving tokenises in one go has to be what was trained on."""
+        [served] = _encode_batch(self.tokenizer, [prompt])
+        if served != trained:
+            pairs = zip(served, trained, strict=False)
+            first = next((place for place, (one, other) in enumerate(pairs) if one != other), "the end")
+            found = f"row {conversation.id}: the prompt's ids are no prefix of the training ids, from token {first} on"
+            raise DataError(found, "the template has to set a special token before and after a persona's turn")
+
+
+def _split_at(text: str, markers: tuple[str, ...]) -> list[str]:
+    """The text parted at the markers, which stay: `["[|user|]", "안녕?\\n"]`."""
+    return [part for part in _compile(markers).split(text) if part]
+
+
+@cache
+def _compile(markers: tuple[str, ...]) -> re.Pattern[str]:
+    longest_first = sorted(markers, key=lambda each: (-len(each), each))
+    return re.compile(f"({'|'.join(map(re.escape, longest_first))})" if markers else r"(?!)")
+
+
+def _encode_batch(tokenizer: PreTrainedTokenizerBase, texts: list[str]) -> list[list[int]]:
+    if not texts:
+        return []
+    ids: list[list[int]] = tokenizer(texts, add_special_tokens=False, return_attention_mask=False)["input_ids"]
+    return ids
+
+
+@lru_cache(maxsize=256)
+def _encode_long(tokenizer: PreTrainedTokenizerBase, text: str) -> tuple[int, ...]:
+    return tuple(_encode_batch(tokenizer, [text])[0])
+
+
+def pack(rows: Sequence[Encoded], max_tokens: int) -> list[list[Encoded]]:
+    """Rows in bins of at most `max_tokens`: first fit over the rows by falling length (Johnson 1973)."""
+    bins: list[list[Encoded]] = []
+    room: list[int] = []
+    for row in sorted(rows, key=lambda each: -len(each.ids)):
+        place = next((number for number, left in enumerate(room) if left >= len(row.ids)), len(bins))
+        if place == len(bins):
+            bins.append([])
+            room.append(max_tokens)
+        bins[place].append(row)
+        room[place] -= len(row.ids)
+    return bins
