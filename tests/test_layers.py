@@ -54,6 +54,16 @@ BEYOND_THE_FLOOR = {
     "review_ui/api/specs.py": {"datagen.spec_edit", "datagen.topic_forms"},
     "review_ui/pages/spec_actions.py": {"datagen.spec_edit", "datagen.topic_forms"},
     "review_ui/pages/spec_form.py": {"datagen.form_file", "datagen.spec_edit", "datagen.topic_forms"},
+    "train/measures.py": {
+        *FORMS,
+        "curation.filter",
+        "curation.filters",
+        "curation.report.diversity",
+        "curation.settings",
+        "curation.source",
+        "curation.speech.level",
+        "curation.subject",
+    },
 }
 NEVER_IN_THE_MAIN_JOB = {"torch", "transformers", "datasets", "ray", "pandas"}
 
