@@ -399,6 +399,31 @@ def disable_reviewer(name: NameArgument) -> None:
 
 
 @app.command()
+def train(
+    recipe: Annotated[
+        str, typer.Argument(metavar="RECIPE", help="Path of a recipe, or the name of a packaged one: exagirl-2.4b.")
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", metavar="DIR", help="Folder of the model, models/NAME by default; resumes there."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Train a persona model, stage by stage, with LoRA. After a kill the same command goes on and ends the same."""
+    _open_training()
+    from train.recipe import load_recipe
+    from train.train import describe_trained
+    from train.train import train as run
+
+    loaded = load_recipe(recipe)
+    trained = run(loaded, out or Path("models") / loaded.recipe.name)
+    if as_json:
+        _print_json(asdict(trained))
+    else:
+        print(describe_trained(trained))
+
+
+@app.command()
 def status(run: RunArgument, as_json: JsonOption = False) -> None:
     """Show what a run holds, also while it is under way."""
     from datagen.status import draw_status, read_status
@@ -467,6 +492,18 @@ def _read_provider_options(given: dict[str, Any]) -> "ProviderOptions":
 
     names = {field.name for field in fields(ProviderOptions)} - {"base_urls"}
     return ProviderOptions(tuple(given["base_url"] or ()), **{name: given[name] for name in names})
+
+
+def _open_training() -> None:
+    """Import what training needs, with a clear word where it is not installed."""
+    try:
+        from train.base import quieten
+    except ModuleNotFoundError as exc:
+        from datagen.errors import UsageError
+
+        hint = "install torch first (CPU: pip install torch==2.13.0), then: pip install 'damhwa[train]'"
+        raise UsageError(f"training needs {exc.name}, which is not installed", hint) from exc
+    quieten()
 
 
 def _describe_curation(summary: dict[str, Any]) -> str:

@@ -1,17 +1,21 @@
 """The base: its tokenizer and its weights, from a folder or a hub's cache, or made in place; adapters on top of it."""
 
 import json
+import logging
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+import transformers.utils.logging
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from datagen.errors import UsageError
 from train.recipe import Base
 
+# peft imports it where it is installed, to tell at once which kernels are not.
+logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", EncodingWarning)  # peft's import opens a file without one
     from peft import PeftModel
@@ -26,19 +30,31 @@ class LoadedModel:
     tokenizer: PreTrainedTokenizerBase
 
 
+def quieten() -> None:
+    """Let transformers tell errors alone: its progress bars and advice are about its own steps, not the user's."""
+    transformers.utils.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    warnings.filterwarnings("ignore", category=FutureWarning, module=r"(transformers|peft|trl|accelerate)\.")
+
+
 def pick_device() -> torch.device:
     """The GPU where there is one."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def load_tokenizer(place: str, revision: str | None = None) -> PreTrainedTokenizerBase:
-    """Raises UsageError where there is none that transformers reads without remote code, or without a chat template."""
+def load_tokenizer(place: str, revision: str | None = None, pad: str | None = None) -> PreTrainedTokenizerBase:
+    """`pad`: the padding token, in place of its own.
+
+    Raises UsageError where there is none that transformers reads without remote code, or that has no chat template.
+    """
     try:
         tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(place, revision=revision)
     except Exception as exc:  # a dozen kinds: no such folder, no network, gated, broken files, remote code wanted
         raise _explain(place, exc) from exc
     if not tokenizer.chat_template:
         raise UsageError(f"{place} has no chat template", "take an instruction-tuned base, or save a template with it")
+    if pad:
+        tokenizer.pad_token = pad
     return tokenizer
 
 
@@ -61,7 +77,10 @@ def load_weights(
         model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(place, config=config, **options)
     except Exception as exc:  # as above
         raise _explain(place, exc) from exc
-    return (model if quantization else model.to(pick_device())).eval()  # type: ignore[arg-type]
+    if not quantization:
+        model.to(pick_device())  # type: ignore[arg-type]
+    model.train(False)
+    return model
 
 
 def load_adapter(model: PreTrainedModel, adapter: Path, *, is_trainable: bool = False) -> PeftModel:
@@ -80,9 +99,7 @@ def find_base(folder: Path, base: Base) -> str:
 def load_base(folder: Path, base: Base, *, dtype: torch.dtype | None = None) -> LoadedModel:
     """The base of a recipe that is trained in `folder`, with its padding and end-of-turn tokens set."""
     place = find_base(folder, base)
-    tokenizer = load_tokenizer(place, base.revision)
-    if base.pad:
-        tokenizer.pad_token = base.pad
+    tokenizer = load_tokenizer(place, base.revision, base.pad)
     kind = dtype or getattr(torch, base.dtype)
     weights = load_weights(place, revision=base.revision, dtype=kind, quantization=base.quantization)
     return LoadedModel("base", weights, tokenizer)
@@ -96,7 +113,7 @@ def _quantize(dtype: torch.dtype) -> Any:
 
     if find_spec("bitsandbytes") is None:
         raise UsageError("`quantization: 4bit` needs bitsandbytes", "pip install 'damhwa[qlora]'")
-    return BitsAndBytesConfig(
+    return BitsAndBytesConfig(  # type: ignore[no-untyped-call]
         load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=dtype
     )
 

@@ -52,7 +52,8 @@ def read_split(place: str, name: str, persona: Persona, config: str | None = Non
     """
     folder = find_curated(place)
     if folder is not None:
-        rows, prompts = _read_shards(folder, name), _read_prompts(folder.parent)
+        rows: Iterable[dict[str, Any]] = _read_shards(folder, name)
+        prompts = _read_prompts(folder.parent)
     else:
         rows, prompts = _load_dataset(place, name, config), {}
     known = {**prompts, persona.id: prompts.get(persona.id, persona.system_prompt)}

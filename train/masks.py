@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from itertools import accumulate, chain
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -124,7 +125,7 @@ class Encoder:
         messages = conversation.messages
         turns = [number for number, each in enumerate(messages) if each["role"] == "assistant"]
         prompts = self._render([messages[:number] for number in turns], is_prompt=True)
-        [whole] = self._render([messages], is_prompt=False)
+        whole = self._render([messages], is_prompt=False)[0]
         pieces, done = [], 0
         for prompt in prompts:
             if not whole.startswith(prompt):
@@ -142,13 +143,13 @@ class Encoder:
         return [*pieces, whole[done:]]
 
     def _render(self, prefixes: Sequence[Sequence[dict[str, str]]], *, is_prompt: bool) -> list[str]:
-        rendered, _ = render_jinja_template(
+        rendered: Any = render_jinja_template(
             [list(prefix) for prefix in prefixes],
             chat_template=self.tokenizer.get_chat_template(),
             add_generation_prompt=is_prompt,
-            **self.tokenizer.special_tokens_map,
+            **self.tokenizer.special_tokens_map,  # type: ignore[arg-type]
         )
-        return list(rendered)
+        return list(rendered[0])
 
     def _check_ends(
         self, conversation: Conversation, ids: npt.NDArray[np.int32], spans: Sequence[tuple[int, int]]
@@ -189,17 +190,3 @@ def _encode_batch(tokenizer: PreTrainedTokenizerBase, texts: list[str]) -> list[
 @lru_cache(maxsize=256)
 def _encode_long(tokenizer: PreTrainedTokenizerBase, text: str) -> tuple[int, ...]:
     return tuple(_encode_batch(tokenizer, [text])[0])
-
-
-def pack(rows: Sequence[Encoded], max_tokens: int) -> list[list[Encoded]]:
-    """Rows in bins of at most `max_tokens`: first fit over the rows by falling length (Johnson 1973)."""
-    bins: list[list[Encoded]] = []
-    room: list[int] = []
-    for row in sorted(rows, key=lambda each: -len(each.ids)):
-        place = next((number for number, left in enumerate(room) if left >= len(row.ids)), len(bins))
-        if place == len(bins):
-            bins.append([])
-            room.append(max_tokens)
-        bins[place].append(row)
-        room[place] -= len(row.ids)
-    return bins

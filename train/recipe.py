@@ -107,7 +107,7 @@ class Stage(_Form):
     beta: float = Field(0.1, gt=0)
     """Of `dpo` and `kto`: how much straying from the stage's start costs."""
     packing: bool = False
-    """Several dialogues in one row without padding, blind to each other. Changes the losses: a step sees more of them."""
+    """Dialogues in one row without padding, blind to each other. Changes the losses: a step sees more of them."""
     group_by_length: bool = False
     """Rows of like length in one batch. Changes the losses: the order of the rows is another."""
     evaluate_every: int = Field(50, ge=1)
@@ -199,8 +199,9 @@ def load_recipe(name: str | Path) -> LoadedRecipe:
 
 
 def _fingerprint(recipe: Recipe, persona: Persona) -> str:
-    """Without what only measures or exports: those may change between two calls."""
-    stages = [stage.model_dump_json(exclude={"evaluate_every", "save_every", "held_out"}) for stage in recipe.stages]
+    """Without what only measures or exports, which may change between calls; data have fingerprints of their own."""
+    beside = {"data", "config", "evaluate_every", "save_every", "held_out"}
+    stages = [stage.model_dump_json(exclude=beside) for stage in recipe.stages]
     own = recipe.model_dump_json(exclude={"stages", "evaluation", "export", "persona"})
     return hashlib.sha256("\n".join([own, *stages, persona.model_dump_json()]).encode()).hexdigest()
 
