@@ -54,6 +54,7 @@ BEYOND_THE_FLOOR = {
     "review_ui/api/specs.py": {"datagen.spec_edit", "datagen.topic_forms"},
     "review_ui/pages/spec_actions.py": {"datagen.spec_edit", "datagen.topic_forms"},
     "review_ui/pages/spec_form.py": {"datagen.form_file", "datagen.spec_edit", "datagen.topic_forms"},
+    "train/lineage.py": {"datagen.ledger", "datagen.spec"},
     "train/measures.py": {
         *FORMS,
         "curation.filter",
