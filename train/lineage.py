@@ -51,12 +51,16 @@ def trace_row(model: Path, id_: str) -> dict[str, Any]:
     known: list[str] = []
     for number, stage in enumerate(manifest.recipe.stages, 1):
         name = f"{number}-{stage.name}"
-        rows = _read_rows(folder / name / "rows.parquet")
+        if not (path := folder / name / "rows.parquet").is_file():
+            continue  # while it is trained
+        rows = _read_rows(path)
         ids = rows.column("id").to_pylist()
         if id_ in ids:
             row = rows.slice(ids.index(id_), 1).to_pylist()[0]
             return {**row, "stage": name, "run": stage.data, "attempt": _find_attempt(stage.data, id_)}
         known += ids
+    if not known:
+        raise UsageError(f"{folder} has no rows.parquet of a stage", "give the folder that `damhwa train` wrote")
     near = [each for each in known if id_ in each][:3] or difflib.get_close_matches(id_, known, 3) or known[:3]
     raise UsageError(f"no stage of {model} was trained on a row '{id_}'", f"the nearest: {', '.join(near)}")
 
@@ -114,7 +118,5 @@ def _find_attempt(data: str, id_: str) -> dict[str, Any]:
 def _read_rows(path: Path) -> pa.Table:
     try:
         return pq.read_table(path)
-    except FileNotFoundError as exc:
-        raise UsageError(f"there is no {path}, which lists its rows", "give the folder of `damhwa train`") from exc
     except (OSError, pa.ArrowException) as exc:
         raise DataError(f"{path} cannot be read: {exc}", "train the stage again") from exc

@@ -101,11 +101,15 @@ def test_data_that_is_no_longer_what_was_trained_on_is_told(trained: Trained) ->
     assert trace_model(trained.folder)["stages"][0]["data_now"] == "not there"
 
 
-def test_a_training_under_way_has_no_stages_yet(trained: Trained) -> None:
+def test_while_it_is_trained_a_model_tells_of_the_stages_that_have_begun(trained: Trained) -> None:
     path = trained.folder / "manifest.json"
     manifest = json.loads(path.read_text(encoding="utf-8"))
-    path.write_text(json.dumps({**manifest, "stages": []}), encoding="utf-8")
+    stages = [{**manifest["recipe"]["stages"][0], "name": name} for name in ("not-begun", "exa-data")]
+    manifest |= {"stages": [], "recipe": {**manifest["recipe"], "stages": stages}}
+    path.write_text(json.dumps(manifest), encoding="utf-8")
+    (trained.folder / "1-exa-data").rename(trained.folder / "2-exa-data")
     assert trace_model(trained.folder)["stages"] == []
+    assert trace_row(trained.folder, trained.ids[3])["stage"] == "2-exa-data"
 
 
 def test_each_row_leads_to_the_attempt_that_made_it(trained: Trained) -> None:
