@@ -55,6 +55,8 @@ BEYOND_THE_FLOOR = {
     "review_ui/pages/spec_actions.py": {"datagen.spec_edit", "datagen.topic_forms"},
     "review_ui/pages/spec_form.py": {"datagen.form_file", "datagen.spec_edit", "datagen.topic_forms"},
     "train/lineage.py": {"datagen.ledger", "datagen.spec"},
+    "train/evaluate.py": {"datagen.endpoint_options", "datagen.spec"},
+    "train/judging.py": {*ASKING, "datagen.spec"},
     "train/measures.py": {
         *FORMS,
         "curation.filter",

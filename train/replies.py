@@ -27,7 +27,6 @@ class Decoding:
 
     max_new_tokens: int = 160
     temperature: float = 0.0
-    top_p: float = 1.0
     seed: int = 0
     batch: int = 16
     """Prompts at a time. Sampled replies depend on it; greedy ones do not."""
@@ -35,20 +34,24 @@ class Decoding:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """`turn`: the message that is to be answered, counted from 0 in `conversation.messages`."""
+    """`turn`: the user's message that is to be answered, counted from 0 in `conversation.messages`."""
 
     conversation: Conversation
     turn: int
-    ids: tuple[int, ...]
 
     @property
-    def asked(self) -> str:
-        return self.conversation.messages[self.turn]["content"]
+    def messages(self) -> tuple[dict[str, str], ...]:
+        return self.conversation.messages[: self.turn + 1]
 
     @property
     def reference(self) -> str:
         """What the persona said there in the data."""
         return self.conversation.messages[self.turn + 1]["content"]
+
+    def encode(self, loaded: LoadedModel) -> list[int]:
+        text = render(loaded.tokenizer, self.messages, is_prompt=True)
+        ids: list[int] = loaded.tokenizer(text, add_special_tokens=False)["input_ids"]
+        return ids
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,26 +64,24 @@ class Reply:
     tokens: int
 
 
-def make_prompts(loaded: LoadedModel, conversations: Sequence[Conversation], max_tokens: int) -> list[Prompt]:
+def choose_prompts(loaded: LoadedModel, conversations: Sequence[Conversation], max_tokens: int) -> list[Prompt]:
     """Each conversation up to the last user's turn whose prompt fits; a conversation of which none fits is left out."""
-    prompts = []
+    found = []
     for each in conversations:
         turns = [number for number, message in enumerate(each.messages) if message["role"] == "user"]
-        for turn in reversed(turns):
-            text = render(loaded.tokenizer, each.messages[: turn + 1], is_prompt=True)
-            ids = loaded.tokenizer(text, add_special_tokens=False)["input_ids"]
-            if len(ids) <= max_tokens:
-                prompts.append(Prompt(each, turn, tuple(ids)))
-                break
-    return prompts
+        fitting = (Prompt(each, turn) for turn in reversed(turns))
+        found += [prompt for prompt in fitting if len(prompt.encode(loaded)) <= max_tokens][:1]
+    return found
 
 
 @torch.inference_mode()
-def measure_losses(loaded: LoadedModel, rows: Sequence[Encoded]) -> Ratio:
-    """Nats over the learned tokens of each row: all of them together make the perplexity, by tokens and not by rows."""
+def measure_losses(loaded: LoadedModel, rows: Sequence[Encoded | None]) -> Ratio:
+    """Nats over learned tokens of each row: all of them together make the perplexity, by tokens and not by rows."""
     model: Any = loaded.model
     nats, tokens = np.zeros(len(rows)), np.zeros(len(rows))
     for number, row in enumerate(rows):
+        if row is None:
+            continue
         ids = torch.as_tensor(row.ids, dtype=torch.long, device=model.device)
         learned = torch.cat([torch.arange(start, end) for start, end in row.spans]).to(ids.device)
         found = model(input_ids=ids[None], use_cache=False, logits_to_keep=learned - 1).logits[0]
@@ -92,12 +93,13 @@ def measure_losses(loaded: LoadedModel, rows: Sequence[Encoded]) -> Ratio:
 def generate_replies(loaded: LoadedModel, prompts: Sequence[Prompt], decoding: Decoding, end: int) -> list[Reply]:
     """A reply for each prompt, in order. `end`: id of the end-of-turn token. A batch takes prompts of like length."""
     replies: dict[int, Reply] = {}
-    order = sorted(range(len(prompts)), key=lambda number: len(prompts[number].ids))
+    encoded = [each.encode(loaded) for each in prompts]
+    order = sorted(range(len(prompts)), key=lambda number: len(encoded[number]))
     with torch.random.fork_rng(devices=[]), _configure(loaded, decoding, end) as model:
         torch.manual_seed(decoding.seed)
         for start in range(0, len(order), decoding.batch):
             some = order[start : start + decoding.batch]
-            made = _generate(model, [prompts[number].ids for number in some], end)
+            made = _generate(model, [encoded[number] for number in some], end)
             for number, ids in zip(some, made, strict=True):
                 replies[number] = _read(loaded, prompts[number].conversation.id, ids, end)
     return [replies[number] for number in range(len(prompts))]
@@ -111,7 +113,7 @@ def _configure(loaded: LoadedModel, decoding: Decoding, end: int) -> Iterator[An
     is_drawn = decoding.temperature > 0
     options: dict[str, Any] = {"max_new_tokens": decoding.max_new_tokens, "eos_token_id": end, "pad_token_id": end}
     if is_drawn:
-        options |= {"temperature": decoding.temperature, "top_p": decoding.top_p, "top_k": 0}
+        options |= {"temperature": decoding.temperature, "top_p": 1.0, "top_k": 0}
     own = model.generation_config
     model.generation_config = GenerationConfig(do_sample=is_drawn, **options)  # type: ignore[no-untyped-call]
     try:

@@ -1,9 +1,11 @@
 """What evaluating needs in a test: a random Llama of a few thousand parameters, its tokenizer, and conversations."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import torch
+from peft import LoraConfig, get_peft_model
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
@@ -68,4 +70,33 @@ def save_model(folder: Path, seed: int = 0) -> Path:
     loaded = make_model(seed)
     loaded.model.save_pretrained(str(folder))
     loaded.tokenizer.save_pretrained(folder)
+    return folder
+
+
+RECIPE: dict[str, Any] = {
+    "name": "tiny-exa",
+    "base": {"tiny": {}, "dtype": "float32", "licence": {"name": "Apache-2.0", "url": "x", "commercial": True}},
+    "lora": {"r": 4, "alpha": 8, "targets": ["q_proj", "v_proj"]},
+    "persona": "exa.yaml",
+    "evaluation": {"max_new_tokens": 9},
+    "stages": [
+        {"name": name, "data": f"runs/{name}", "epochs": 1, "batch": 1, "accumulation": 1, "learning_rate": 1e-4}
+        | {"schedule": "constant"}
+        for name in ("gf-persona-data", "exa-data")
+    ],
+}
+PERSONA = {"id": "exa", "name": "엑사", "age": 19, "speech_level": "banmal", "system_prompt": "너는 엑사다."}
+
+
+def make_trained(folder: Path, stages: int = 2) -> Path:
+    """A folder as `damhwa train` leaves it, with random adapters."""
+    save_model(folder / "base")
+    (folder / "recipe.yaml").write_text("name: tiny-exa\n", encoding="utf-8")
+    manifest = {"recipe": RECIPE, "persona": PERSONA, "stages": []}
+    (folder / "manifest.json").write_text(json.dumps(manifest, ensure_ascii=False), encoding="utf-8")
+    for number, stage in enumerate(RECIPE["stages"][:stages], 1):
+        base: Any = make_model().model
+        torch.manual_seed(number)
+        config = LoraConfig(r=4, lora_alpha=8, target_modules=["q_proj", "v_proj"], init_lora_weights=False)
+        get_peft_model(base, config).save_pretrained(str(folder / f"{number}-{stage['name']}" / "adapter"))
     return folder

@@ -10,7 +10,7 @@ import torch
 from tests.train.evaluation_world import SPECIALS, make_conversation, make_model
 from train.base import LoadedModel
 from train.masks import Encoder
-from train.replies import Decoding, Prompt, Reply, generate_replies, make_prompts, measure_losses
+from train.replies import Decoding, Prompt, Reply, choose_prompts, generate_replies, measure_losses
 
 
 @pytest.fixture(scope="module")
@@ -35,8 +35,8 @@ def say_only(loaded: LoadedModel, token: str) -> None:
 
 
 def test_a_batch_of_prompts_of_different_lengths_says_what_they_say_one_by_one(loaded: LoadedModel) -> None:
-    prompts = make_prompts(loaded, [make_conversation(number, 1 + number % 3) for number in range(7)], 512)
-    assert len({len(each.ids) for each in prompts}) > 2
+    prompts = choose_prompts(loaded, [make_conversation(number, 1 + number % 3) for number in range(7)], 512)
+    assert len({len(each.encode(loaded)) for each in prompts}) > 2
     together = generate(loaded, prompts, GREEDY)
     assert together == generate(loaded, prompts, replace(GREEDY, batch=1))
     assert [each.prompt_id for each in together] == [each.conversation.id for each in prompts]
@@ -44,7 +44,7 @@ def test_a_batch_of_prompts_of_different_lengths_says_what_they_say_one_by_one(l
 
 
 def test_sampling_follows_its_seed_and_leaves_the_programs_own_randomness_alone(loaded: LoadedModel) -> None:
-    prompts = make_prompts(loaded, [make_conversation(number) for number in range(3)], 512)
+    prompts = choose_prompts(loaded, [make_conversation(number) for number in range(3)], 512)
     drawn = replace(GREEDY, temperature=1.0, seed=1)
     torch.manual_seed(0)
     before = torch.random.get_rng_state()
@@ -56,7 +56,7 @@ def test_sampling_follows_its_seed_and_leaves_the_programs_own_randomness_alone(
 
 def test_a_reply_ends_before_the_end_of_turn_token_or_at_the_limit() -> None:
     loaded = make_model(seed=4)
-    (prompt,) = make_prompts(loaded, [make_conversation(0)], 512)
+    (prompt,) = choose_prompts(loaded, [make_conversation(0)], 512)
     assert generate(loaded, [prompt], replace(GREEDY, max_new_tokens=3))[0].tokens == 3
     assert not generate(loaded, [prompt], replace(GREEDY, max_new_tokens=3))[0].is_stopped
     say_only(loaded, "[|endofturn|]")
@@ -65,13 +65,13 @@ def test_a_reply_ends_before_the_end_of_turn_token_or_at_the_limit() -> None:
 
 def test_special_tokens_that_a_model_says_stay_in_its_text() -> None:
     loaded = make_model(seed=4)
-    (prompt,) = make_prompts(loaded, [make_conversation(0)], 512)
+    (prompt,) = choose_prompts(loaded, [make_conversation(0)], 512)
     say_only(loaded, "[|user|]")
     assert generate(loaded, [prompt], replace(GREEDY, max_new_tokens=2))[0].text == "[|user|][|user|]"
 
 
 def test_a_models_own_generation_settings_do_not_change_the_comparison(loaded: LoadedModel) -> None:
-    prompts = make_prompts(loaded, [make_conversation(number) for number in range(3)], 512)
+    prompts = choose_prompts(loaded, [make_conversation(number) for number in range(3)], 512)
     plain = generate(loaded, prompts, GREEDY)
     other = make_model(seed=4)
     config: Any = other.model.generation_config
@@ -83,13 +83,13 @@ def test_a_models_own_generation_settings_do_not_change_the_comparison(loaded: L
 
 def test_a_prompt_ends_with_the_last_user_turn_that_leaves_room(loaded: LoadedModel) -> None:
     conversation = make_conversation(0, exchanges=3)
-    (whole,) = make_prompts(loaded, [conversation], 512)
+    (whole,) = choose_prompts(loaded, [conversation], 512)
     assert whole.turn == 5
     assert whole.reference == conversation.messages[6]["content"]
-    (shorter,) = make_prompts(loaded, [conversation], len(whole.ids) - 1)
+    (shorter,) = choose_prompts(loaded, [conversation], len(whole.encode(loaded)) - 1)
     assert shorter.turn == 3
-    assert whole.ids[: len(shorter.ids)] == shorter.ids
-    assert make_prompts(loaded, [conversation], 10) == []
+    assert whole.messages[:4] == shorter.messages
+    assert choose_prompts(loaded, [conversation], 10) == []
 
 
 def test_perplexity_counts_the_personas_tokens_with_their_end_of_turn(loaded: LoadedModel) -> None:

@@ -1,0 +1,184 @@
+"""`damhwa evaluate`: which models, on what, compared how; and the page that tells it."""
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from datagen.endpoint_options import ProviderOptions
+from datagen.errors import UsageError
+from tests.train.evaluation_world import make_trained, save_model
+from train.evaluate import FIGURES, EvaluateOptions, evaluate, list_candidates
+from train.evaluation_report import render_report
+from train.replies import Decoding
+
+SHORT = Decoding(max_new_tokens=12, batch=4)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_trained(tmp_path_factory.mktemp("models") / "exagirl")
+
+
+@pytest.fixture(scope="module")
+def options(built_run: Path) -> EvaluateOptions:
+    return EvaluateOptions(str(built_run), decoding=SHORT)
+
+
+@pytest.fixture(scope="module")
+def report(trained: Path, options: EvaluateOptions) -> dict[str, Any]:
+    return evaluate([trained], options)
+
+
+def test_a_trained_model_is_its_base_and_the_stages_that_are_done(trained: Path, tmp_path: Path) -> None:
+    assert [each.label for each in list_candidates([trained])] == ["base", "gf-persona-data", "exa-data"]
+    begun = make_trained(tmp_path / "begun", stages=1)
+    assert [each.label for each in list_candidates([begun])] == ["base", "gf-persona-data"]
+    adapter, plain = trained / "2-exa-data" / "adapter", save_model(tmp_path / "merged")
+    assert [each.label for each in list_candidates([plain, adapter])] == ["merged", "exa-data"]
+    twice = [each.label for each in list_candidates([trained, begun])]
+    assert twice[0] == "exagirl/base"
+    assert twice[3:] == ["begun/base", "begun/gf-persona-data"]
+
+
+def test_all_models_get_the_same_prompts_and_every_figure_has_an_interval(report: dict[str, Any]) -> None:
+    assert report["models"] == ["base", "gf-persona-data", "exa-data"]
+    assert [each["name"] for each in report["measures"]] == list(FIGURES)
+    for measure in report["measures"]:
+        assert measure["differences"][0] is None
+        for found in filter(None, measure["values"]):
+            assert found["low"] <= found["value"] <= found["high"], measure["name"]
+    assert report["data"]["prompts"] == report["data"]["conversations"] > 3
+    assert report["data"]["is_simulated"]
+    assert re.fullmatch("[0-9a-f]{64}", report["data"]["fingerprint"])
+    assert all(len(each["replies"]) == 3 for each in report["examples"])
+
+
+def test_the_datas_own_replies_pass_what_they_were_curated_by(report: dict[str, Any]) -> None:
+    data = {each["name"]: each["data"]["value"] for each in report["measures"] if each["data"]}
+    assert (data["role_leak"], data["assistant_tell"], data["direction_form"], data["loops"]) == (0, 0, 1, 0)
+    assert data["speech_level"] > 0.9
+
+
+def test_the_files_hold_what_was_told(trained: Path, report: dict[str, Any]) -> None:
+    stored = json.loads((trained / "evaluation" / "report.json").read_text(encoding="utf-8"))
+    assert stored == report
+    assert (trained / "evaluation" / "report.html").read_text(encoding="utf-8") == render_report(stored)
+
+
+def test_the_same_models_and_seed_give_the_same_figures(
+    trained: Path, options: EvaluateOptions, report: dict[str, Any], tmp_path: Path
+) -> None:
+    again = evaluate([trained], replace(options, out=tmp_path / "again"))
+    assert again["measures"] == report["measures"]
+    fewer = evaluate([trained], replace(options, out=tmp_path / "fewer", dialogues=2, decoding=Decoding(0, batch=4)))
+    assert fewer["data"]["prompts"] == 2
+    assert fewer["decoding"]["max_new_tokens"] == 9  # the recipe's
+    assert fewer["measures"][0] == report["measures"][0]  # perplexity is of all conversations
+
+
+def test_a_merged_model_equals_its_adapter_and_tells_no_difference(
+    trained: Path, options: EvaluateOptions, tmp_path: Path
+) -> None:
+    base = save_model(tmp_path / "copy")
+    found = evaluate([trained / "base", base, trained], replace(options, out=tmp_path / "out", dialogues=3))
+    assert found["models"] == ["base/base", "copy/copy", "exagirl/base", "exagirl/gf-persona-data", "exagirl/exa-data"]
+    assert found["measures"][0]["differences"][1] == {"value": 1.0, "low": 1.0, "high": 1.0}
+    assert found["measures"][0]["differences"][3]["value"] != 1.0
+
+
+def test_a_model_that_nobody_knows_the_persona_of_is_refused(options: EvaluateOptions, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="persona"):
+        evaluate([save_model(tmp_path / "plain" / "x" / "y")], options)
+
+
+def test_nothing_is_measured_where_the_judge_cannot_be_asked_or_no_reply_fits(
+    trained: Path, options: EvaluateOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
+    with pytest.raises(UsageError, match="no model to ask"):
+        evaluate([trained], replace(options, judge=ProviderOptions(), out=tmp_path / "out"))
+    with pytest.raises(UsageError, match="leaves room for 500 tokens of 512"):
+        evaluate([trained], replace(options, decoding=Decoding(500), out=tmp_path / "out"))
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_judge_compares_with_the_first_model(
+    trained: Path,
+    options: EvaluateOptions,
+    tmp_path: Path,
+    start_server: Callable[[Callable[[web.Request], object]], str],
+) -> None:
+    asked = 0
+
+    async def answer(_: web.Request) -> web.Response:
+        nonlocal asked
+        asked += 1
+        message = {"role": "assistant", "content": '{"better": "가", "reason": "앞의 것이 자연스러움"}'}
+        return web.json_response({"choices": [{"index": 0, "message": message, "finish_reason": "stop"}]})
+
+    judge = ProviderOptions((start_server(answer),), model="judge")
+    told = evaluate([trained], replace(options, dialogues=3, out=tmp_path, judge=judge))["judge"]
+    assert (told["model"], told["against"]) == ("judge", "base")
+    assert [each["model"] for each in told["results"]] == ["gf-persona-data", "exa-data"]
+    for each in told["results"]:
+        assert (each["won"], each["tied"], each["lost"], each["unjudged"], each["agreed"]) == (0, 3, 0, 0, 0)
+        assert each["rate"] == {"value": 0.5, "low": 0.5, "high": 0.5}
+    assert asked == 3 * 2 * 2
+    evaluate([trained], replace(options, dialogues=3, out=tmp_path, judge=judge))
+    assert asked == 3 * 2 * 2
+
+
+EVIL = "</p><script>alert(1)</script><img src=x onerror=alert(2)>{{ 7*7 }}*<b>*"
+
+
+def test_text_of_models_and_data_is_only_ever_text(report: dict[str, Any]) -> None:
+    evil = json.loads(json.dumps(report))
+    evil["models"] = [EVIL] * 3
+    evil["data"] |= {"place": EVIL, "split": EVIL}
+    evil["judge"] = {"model": EVIL, "against": EVIL, "results": []}
+    for each in evil["examples"]:
+        each |= {"id": EVIL, "data": EVIL, "messages": [{"role": "user", "content": EVIL}]}
+        each["replies"] = [{"text": EVIL, "is_stopped": False}] * 3
+    html = render_report(evil)
+    for tag in ("<script", "<img", "*<b>", "49<"):
+        assert tag not in html
+    assert html.count("&lt;img src=x") > 30
+
+
+def test_nothing_runs_or_loads_and_both_languages_say_as_much(report: dict[str, Any]) -> None:
+    html = render_report(report)
+    assert "<script" not in html
+    assert not re.search(r"https?:|url\(|@import| src=| href=\"(?!#)", html)
+    assert "default-src 'none'; style-src 'unsafe-inline'" in html
+    assert html.count('class="ko" lang="ko"') == html.count('class="en" lang="en"') > 40
+    assert len(html) < 200_000
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("width", "scheme", "language"), [(1200, "light", "ko"), (390, "dark", "en")])
+def test_the_page_is_accessible_and_fits(
+    report: dict[str, Any], chromium: Path, tmp_path: Path, width: int, scheme: Any, language: str
+) -> None:
+    from playwright.sync_api import sync_playwright
+
+    from tests.review_ui.axe import SyncAxe
+
+    (tmp_path / "report.html").write_text(render_report(report), encoding="utf-8")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=str(chromium), args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme, bypass_csp=True)
+        page.goto((tmp_path / "report.html").as_uri())
+        page.check(f"#lang-{language}", force=True)
+        assert page.locator(f".{language}").first.is_visible()
+        assert page.locator(".en" if language == "ko" else ".ko").first.is_hidden()
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        found = SyncAxe().run(page)
+        browser.close()
+    assert found.violations_count == 0, found.generate_report()
