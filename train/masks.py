@@ -10,12 +10,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from itertools import accumulate, chain
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from transformers import PreTrainedTokenizerBase
-from transformers.utils.chat_template_utils import render_jinja_template
+from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
+from transformers.utils.chat_template_utils import _compile_jinja_template
 
 from datagen.errors import DataError, UsageError
 from train.conversations import Conversation
@@ -96,14 +95,14 @@ class Encoder:
         spans = tuple((ends[number - 1], ends[number]) for number in whole)
         self._check_ends(conversation, flat, spans)
         if not (is_proven and all(pieces[number - 1].endswith(tuple(self.markers)) for number in whole)):
-            self._check_prompt(conversation, flat[: spans[-1][0]].tolist(), "".join(pieces[:kept]))
+            self._check_prompt(conversation, flat[: spans[-1][0]].tolist(), turn=len(whole) - 1)
         return Encoded(conversation.id, flat, spans, is_cut=kept < len(pieces) - 2)
 
     def _tokenise(self, pieces: Sequence[str]) -> list[list[int]]:
         """The ids of each piece. What stands between special tokens is tokenised in one call for all pieces."""
         parted = [_split_at(piece, tuple(self.markers)) for piece in pieces]
         texts = [part for parts in parted for part in parts if part not in self.markers and len(part) <= LONG_TEXT]
-        found = iter(_encode_batch(self.tokenizer, texts))
+        found = iter(_encode_fast(self.tokenizer, texts))
 
         def find_ids(part: str) -> Sequence[int]:
             if part in self.markers:
@@ -143,13 +142,10 @@ class Encoder:
         return [*pieces, whole[done:]]
 
     def _render(self, prefixes: Sequence[Sequence[dict[str, str]]], *, is_prompt: bool) -> list[str]:
-        rendered: Any = render_jinja_template(
-            [list(prefix) for prefix in prefixes],
-            chat_template=self.tokenizer.get_chat_template(),
-            add_generation_prompt=is_prompt,
-            **self.tokenizer.special_tokens_map,  # type: ignore[arg-type]
-        )
-        return list(rendered[0])
+        """As `render`, whose template it takes without copying the messages each time: they are plain strings."""
+        template = _compile_jinja_template(self.tokenizer.get_chat_template())
+        beside = {"tools": None, "documents": None, **self.tokenizer.special_tokens_map}
+        return [template.render(messages=list(each), add_generation_prompt=is_prompt, **beside) for each in prefixes]
 
     def _check_ends(
         self, conversation: Conversation, ids: npt.NDArray[np.int32], spans: Sequence[tuple[int, int]]
@@ -159,9 +155,11 @@ class Encoder:
             found = f"row {conversation.id} has a persona turn without {self.end_of_turn} ({end_id}) among its labels"
             raise DataError(found, "the tokenizer has to know it as one token; see `base.end_of_turn`")
 
-    def _check_prompt(self, conversation: Conversation, trained: list[int], prompt: str) -> None:
-        """What serving tokenises in one go has to be what was trained on."""
-        [served] = _encode_batch(self.tokenizer, [prompt])
+    def _check_prompt(self, conversation: Conversation, trained: list[int], turn: int) -> None:
+        """What serving renders and tokenises in one go, before persona turn `turn`, has to be what was trained on."""
+        turns = [number for number, each in enumerate(conversation.messages) if each["role"] == "assistant"]
+        prompt = render(self.tokenizer, conversation.messages[: turns[turn]], is_prompt=True)
+        served = _encode(self.tokenizer, prompt)
         if served != trained:
             pairs = zip(served, trained, strict=False)
             first = next((place for place, (one, other) in enumerate(pairs) if one != other), "the end")
@@ -180,13 +178,21 @@ def _compile(markers: tuple[str, ...]) -> re.Pattern[str]:
     return re.compile(f"({'|'.join(map(re.escape, longest_first))})" if markers else r"(?!)")
 
 
-def _encode_batch(tokenizer: PreTrainedTokenizerBase, texts: list[str]) -> list[list[int]]:
-    if not texts:
-        return []
-    ids: list[list[int]] = tokenizer(texts, add_special_tokens=False, return_attention_mask=False)["input_ids"]
+def _encode(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
+    ids: list[int] = tokenizer(text, add_special_tokens=False)["input_ids"]
     return ids
 
 
 @lru_cache(maxsize=256)
 def _encode_long(tokenizer: PreTrainedTokenizerBase, text: str) -> tuple[int, ...]:
-    return tuple(_encode_batch(tokenizer, [text])[0])
+    return tuple(_encode(tokenizer, text))
+
+
+def _encode_fast(tokenizer: PreTrainedTokenizerBase, texts: list[str]) -> list[list[int]]:
+    """As `_encode`, of texts without special tokens: a third less time without the offsets that nobody asks for."""
+    if not isinstance(tokenizer, PreTrainedTokenizerFast):
+        return [_encode(tokenizer, text) for text in texts]
+    backend = tokenizer.backend_tokenizer
+    backend.no_padding()  # as whoever had the tokenizer before may have left it
+    backend.no_truncation()
+    return [each.ids for each in backend.encode_batch_fast(texts, add_special_tokens=False)]
