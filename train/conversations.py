@@ -59,7 +59,7 @@ def read_split(place: str, name: str, persona: Persona, config: str | None = Non
     known = {**prompts, persona.id: prompts.get(persona.id, persona.system_prompt)}
     found, is_simulated = [], False
     for number, row in enumerate(rows, 1):
-        found.append(_read_row(row, f"{place}, split {name}, row {number}", known, persona))
+        found.append(read_row(row, f"{place}, split {name}, row {number}", known, persona))
         is_simulated |= row.get("provider") == SIMULATOR
     if not found:
         hint = "build or curate it again, or give the stage other data"
@@ -128,7 +128,8 @@ def _load_dataset(place: str, split: str, config: str | None) -> Iterable[dict[s
     return rows
 
 
-def _read_row(row: dict[str, Any], where: str, prompts: dict[str, str], persona: Persona) -> Conversation:
+def read_row(row: dict[str, Any], where: str, prompts: dict[str, str], persona: Persona) -> Conversation:
+    """A row's `messages` or `text`, with a system prompt. Raises DataError where that is no conversation."""
     given = row.get("messages") or row.get("text") or ()
     try:
         messages = tuple({"role": each["role"], "content": each["content"]} for each in given)

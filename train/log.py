@@ -19,6 +19,17 @@ FLOPS_PER_PARAMETER = 4
 PEAK_BF16_FLOPS = {"H200": 989e12, "H100": 989e12, "A100": 312e12, "L40S": 362e12, "L4": 121e12, "4090": 165e12}
 """Dense, a second; from NVIDIA's data sheets. The H100 is the SXM one."""
 LINE_EVERY_S = 5.0
+_REWARDS = {"chosen": "wanted", "rejected": "unwanted", "margins": "margin", "accuracies": "accuracy"}
+FIGURES = {
+    "loss": "loss",
+    "grad_norm": "grad_norm",
+    "learning_rate": "learning_rate",
+    "eval_loss": "held_out_loss",  # the mean over rows, which is what preferences have
+    "eval_held_out_loss": "held_out_loss",  # over tokens: where both are there, the later one counts
+    **{f"rewards/{theirs}": f"reward_{own}" for theirs, own in _REWARDS.items()},
+    **{f"eval_rewards/{theirs}": f"held_out_reward_{own}" for theirs, own in _REWARDS.items()},
+}
+"""What is logged, by the names of transformers and trl, and ours. A reward: β × how much likelier an answer became."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +79,7 @@ class StageLog(TrainerCallback):
     def on_log(  # type: ignore[override]
         self, _: Any, state: TrainerState, *__: Any, logs: dict[str, float] | None = None, **___: Any
     ) -> None:
-        names = {"loss": "loss", "grad_norm": "grad_norm", "learning_rate": "learning_rate"}
-        names["eval_held_out_loss"] = "held_out_loss"
-        figures = {own: float(value) for name, own in names.items() if (value := (logs or {}).get(name)) is not None}
+        figures = {own: float(value) for name, own in FIGURES.items() if (value := (logs or {}).get(name)) is not None}
         if not figures:
             return
         if "loss" in figures:
@@ -152,7 +161,8 @@ def plot_losses(path: Path, rows: Sequence[dict[str, Any]], title: str) -> None:
         points = [(row["step"], row[name]) for row in rows if name in row]
         if points:
             axes.plot(*zip(*points, strict=True), style, label=label, linewidth=1.2, markersize=4)
-    axes.set(title=title, xlabel="optimizer step", ylabel="loss (nats per persona token)")
+    unit = "preference loss" if any("reward_margin" in row for row in rows) else "loss (nats per persona token)"
+    axes.set(title=title, xlabel="optimizer step", ylabel=unit)
     axes.grid(alpha=0.3)
     axes.legend()
     figure.tight_layout()

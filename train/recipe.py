@@ -121,8 +121,12 @@ class Stage(_Form):
     def _fits_together(self) -> Self:
         if self.warmup_ratio and self.schedule == "constant":
             raise ValueError("schedule 'constant' has no warm-up, expected 'constant_with_warmup' or no warmup_ratio")
-        if self.packing and (self.batch > 1 or self.method != "sft"):
-            raise ValueError("packing makes rows of `max_tokens` itself, expected batch 1 and method 'sft'")
+        if self.packing and self.batch > 1:
+            raise ValueError("packing makes rows of `max_tokens` itself, expected batch 1")
+        if self.method != "sft" and (self.packing or self.group_by_length):
+            raise ValueError(f"packing and group_by_length are for method 'sft', not for {self.method!r}")
+        if self.method == "kto" and self.batch < 2:
+            raise ValueError("method 'kto' compares an answer with the others of its batch, expected batch 2 or more")
         return self
 
 

@@ -29,6 +29,7 @@ from train.checks import CHECKPOINTS_KEPT, check_disk, check_targets, count_trai
 from train.conversations import Split
 from train.log import Prompt, StageLog
 from train.masks import IGNORED, Encoded, Encoder, render
+from train.preferences import PreferenceSplit, encode_preferences, make_preference_trainer
 from train.recipe import LoadedRecipe, Recipe, Stage
 
 ADAPTER_FILE = "adapter_model.safetensors"
@@ -57,7 +58,10 @@ class StageData:
 
 @dataclass(frozen=True, slots=True)
 class StageResult:
-    """What `stage.json` says of a stage that is done. Losses are nats per persona token of held-out rows."""
+    """What `stage.json` says of a stage that is done.
+
+    Losses are of held-out rows: nats per persona token, or what `dpo` and `kto` minimise.
+    """
 
     name: str
     method: str
@@ -79,11 +83,10 @@ class StageResult:
 def prepare(stage: Stage, splits: tuple[Split, Split], encoder: Encoder) -> StageData:
     """Encode a stage's rows. Raises DataError for a row that must not be trained on, or where none is left."""
     train, held_out = splits
-    encoded = list(encoder.encode_all(train.conversations))
+    encoded = _encode(train, encoder)
     rows = tuple(row for row in encoded if row is not None)
     left_out = tuple(c.id for c, row in zip(train.conversations, encoded, strict=True) if row is None)
-    few = held_out.conversations[: stage.held_out]
-    held_out_rows = tuple(row for row in encoder.encode_all(few) if row is not None)
+    held_out_rows = tuple(row for row in _encode(held_out, encoder, stage.held_out) if row is not None)
     for found, split in ((rows, train), (held_out_rows, held_out)):
         if not found:
             what = f"no row of {split.place} ({split.name}) has an exchange of at most {encoder.max_tokens} tokens"
@@ -93,6 +96,12 @@ def prepare(stage: Stage, splits: tuple[Split, Split], encoder: Encoder) -> Stag
     told += f", {data.cut:,} cut to {encoder.max_tokens} tokens, {len(left_out):,} left out as too long"
     _tell(f"{told}; {len(held_out_rows):,} held out")
     return data
+
+
+def _encode(split: Split, encoder: Encoder, limit: int | None = None) -> list[Encoded | None]:
+    if isinstance(split, PreferenceSplit):
+        return list(encode_preferences(split, encoder, limit))
+    return list(encoder.encode_all(split.conversations[:limit]))
 
 
 def read_result(folder: Path) -> StageResult | None:
@@ -119,6 +128,7 @@ def run_stage(loaded: LoadedRecipe, number: int, data: StageData, base: LoadedMo
     before = _hash_adapter(model)
     log = _make_log(loaded, stage, base, folder)
     trainer = _make_trainer(loaded.recipe, stage, replace(base, model=model), data, folder)
+    trainer.remove_callback(PrinterCallback)
     trainer.add_callback(log)
     trainer.add_callback(_Sealing())
     checkpoint, torn = find_newest_whole(folder / "checkpoints")
@@ -189,10 +199,13 @@ def _put_adapter(recipe: Recipe, base: LoadedModel, previous: Path | None) -> Pe
 
 
 def _make_trainer(recipe: Recipe, stage: Stage, started: LoadedModel, data: StageData, folder: Path) -> Trainer:
+    arguments = describe_arguments(recipe, stage, folder)
+    if stage.method != "sft":
+        return make_preference_trainer(stage, started, (data.rows, data.held_out_rows), arguments)
     pack_tokens = recipe.max_tokens if stage.packing else None
     trainer = Trainer(
         model=started.model,
-        args=TrainingArguments(**describe_arguments(recipe, stage, folder)),
+        args=TrainingArguments(**arguments),
         train_dataset=Rows(data.rows, pack_tokens),
         eval_dataset=Rows(data.held_out_rows),
         data_collator=Collator(int(started.tokenizer.pad_token_id)),
@@ -201,7 +214,6 @@ def _make_trainer(recipe: Recipe, stage: Stage, started: LoadedModel, data: Stag
         preprocess_logits_for_metrics=_take_losses,
     )
     trainer.can_return_loss = True
-    trainer.remove_callback(PrinterCallback)
     return trainer
 
 

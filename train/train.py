@@ -24,6 +24,7 @@ from train.base import find_base, load_base, load_tokenizer
 from train.checks import check_tokens
 from train.conversations import Split, read_split
 from train.masks import Encoder
+from train.preferences import read_preferences
 from train.recipe import Licence, LoadedRecipe, Recipe, Stage
 from train.stage import StageData, StageResult, prepare, read_result, run_stage
 
@@ -110,6 +111,8 @@ def read_recipe(folder: Path) -> tuple[Recipe, Persona]:
 
 
 def _read_splits(stage: Stage, loaded: LoadedRecipe) -> tuple[Split, Split]:
+    if stage.method != "sft":
+        return read_preferences(stage, "train", loaded.persona), read_preferences(stage, "validation", loaded.persona)
     train_split, held_out = (read_split(stage.data, name, loaded.persona, stage.config) for name in _SPLITS)
     return train_split, held_out
 
