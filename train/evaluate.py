@@ -98,6 +98,7 @@ def evaluate(places: Sequence[Path], options: EvaluateOptions) -> dict[str, Any]
         room = _find_room(loaded, recipe.max_tokens)
         prompts = prompts or _choose(loaded, split, room, options)
         measured.append(_measure(each, loaded, Material(split, prompts, rules, room), options.decoding))
+        del loaded  # or two of them would be in memory while the next one loads
     said = [_to_said(prompt, prompt.reference, rules) for prompt in prompts]
     report = _describe(measured, measure_replies(said, rules.settings, ()), split, prompts, options)
     if judge is not None:

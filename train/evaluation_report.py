@@ -49,7 +49,7 @@ def render_report(report: dict[str, Any]) -> str:
     environment.filters |= {"figure": format_figure, "change": format_change, "parts": _DIRECTION.split}
     by_name = {each["name"]: each for each in report["measures"]}
     page = environment.get_template("evaluation.html")
-    return page.render(r=report, by_name=by_name, scale=make_scale, is_clear=is_clear)
+    return page.render(r=report, by_name=by_name, scale=make_scale, is_clear=is_clear, unit_of=name_unit)
 
 
 def format_figure(value: float, name: str) -> str:
@@ -61,12 +61,17 @@ def format_figure(value: float, name: str) -> str:
 
 
 def format_change(value: float, measure: dict[str, Any]) -> str:
-    """A difference with its sign, of shares in percentage points (%p); a quotient with ×."""
+    """A difference with its sign, of shares in percentage points; a quotient with ×."""
     if measure["is_quotient"]:
         return f"×{value:.2f}" if value >= 0.1 else f"×{value:.2g}"
-    if measure["name"] in SHARES:
-        return f"{100 * value:+.1f}"
-    return f"{value:+.3f}" if measure["name"].startswith("distinct") else f"{value:+.1f}"
+    digits = 3 if measure["name"].startswith("distinct") else 1
+    value *= 100 if measure["name"] in SHARES else 1
+    return f"{value:+.{digits}f}" if round(value, digits) else "±0"
+
+
+def name_unit(measure: dict[str, Any]) -> str:
+    """Of a difference: percentage points, or nothing."""
+    return "%p" if measure["name"] in SHARES else ""
 
 
 def make_scale(measure: dict[str, Any]) -> tuple[float, float]:
@@ -83,3 +88,20 @@ def is_clear(measure: dict[str, Any], at: int) -> str:
     if found is None or not measure["better"] or found["low"] <= none <= found["high"]:
         return ""
     return "good" if (found["value"] > none) == (measure["better"] == "higher") else "bad"
+
+
+def describe_report(report: dict[str, Any]) -> str:
+    """The figures as lines for the terminal, with the interval of each difference to the first model."""
+    lines = [f"{'':17}{''.join(f'{name[:24]:>26}' for name in report['models'])}{'data':>12}"]
+    for measure in report["measures"]:
+        cells = []
+        for value, change in zip(measure["values"], measure["differences"], strict=True):
+            told = "–" if value is None else format_figure(value["value"], measure["name"])
+            low_high = (
+                "" if change is None else " ~ ".join(format_change(change[end], measure) for end in ("low", "high"))
+            )
+            cells.append(f"{f'{told} ({low_high})' if low_high else told:>26}")
+        data = "–" if measure["data"] is None else format_figure(measure["data"]["value"], measure["name"])
+        lines.append(f"{measure['name']:17}{''.join(cells)}{data:>12}")
+    simulated = ["the dialogues are the simulator's: for trying things out"] if report["data"]["is_simulated"] else []
+    return "\n".join([*lines, *simulated])

@@ -3,6 +3,7 @@
 The filters and limits are curation's own, the run's where it has some: a model is held to what its data was held to.
 
 speech_level   replies that carry a speech level, and throughout the persona's
+direction_form of the replies with asterisks or markup, those that pass curation's rule for stage directions
 distinct_n     Li et al. 2016: different n-grams among all of all replies, of words between spaces and signs (eojeol)
 seq_rep_4      Welleck et al. 2020: word 4-grams of a reply that it has already said
 """
@@ -78,6 +79,8 @@ def measure_replies(replies: Sequence[Said], settings: CurationSettings, special
     """Every measure over the replies. `specials`: the tokenizer's special tokens, which nobody says."""
     rows = [_measure_reply(each, settings, specials) for each in replies]
     measures = {name: Ratio.of_mean([row[name] for row in rows]) for name in rows[0]}
+    is_formed, is_marked = measures["direction_form"].tops, measures.pop("marked").tops
+    measures["direction_form"] = Ratio(is_formed * is_marked, is_marked)
     words = [_list_words(each.text) for each in replies]
     grams = [_list_grams(each, 4) for each in words]
     repeated = [float(len(each) - len(set(each))) for each in grams]
@@ -92,10 +95,12 @@ def _measure_reply(reply: Said, settings: CurationSettings, specials: Sequence[s
     subject = Subject.of((Message("user", reply.asked), Message("assistant", text)), reply.persona)
     utterance = subject.utterances[1]
     has_level = any(sentence.level is not None for sentence in judge_sentences(utterance.speech))
+    is_formed = not _drops(stage_direction.FILTER, subject, settings)
     has_special = any(token in reply.text for token in specials)
     return {
         "speech_level": float(has_level and not _drops(speech_level.FILTER, subject, settings)),
-        "direction_form": float(not _drops(stage_direction.FILTER, subject, settings)),
+        "direction_form": float(is_formed),
+        "marked": float("*" in text or not is_formed),
         "direction_share": float(bool(utterance.directions)),
         "role_leak": float(has_special or _drops(label_leak.FILTER, subject, settings)),
         "assistant_tell": float(_drops(assistant_tell.FILTER, subject, settings)),

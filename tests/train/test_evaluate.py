@@ -14,7 +14,7 @@ from datagen.endpoint_options import ProviderOptions
 from datagen.errors import UsageError
 from tests.train.evaluation_world import make_trained, save_model
 from train.evaluate import FIGURES, EvaluateOptions, evaluate, list_candidates
-from train.evaluation_report import render_report
+from train.evaluation_report import describe_report, format_change, is_clear, render_report
 from train.replies import Decoding
 
 SHORT = Decoding(max_new_tokens=12, batch=4)
@@ -133,6 +133,35 @@ def test_the_judge_compares_with_the_first_model(
     assert asked == 3 * 2 * 2
     evaluate([trained], replace(options, dialogues=3, out=tmp_path, judge=judge))
     assert asked == 3 * 2 * 2
+
+
+def test_the_terminal_shows_a_line_a_measure_with_the_interval_of_each_difference(report: dict[str, Any]) -> None:
+    head, *lines = describe_report(report).splitlines()
+    assert head.split() == ["base", "gf-persona-data", "exa-data", "data"]
+    assert [each.split()[0] for each in lines[:-1]] == list(FIGURES)
+    assert re.search(r"^perplexity +[\d,.]+ +[\d,.]+ \(×[\d.]+ ~ ×[\d.]+\)", lines[0])
+    assert "simulator" in lines[-1]
+
+
+def make_measure(name: str, *differences: tuple[float, float, float], better: str = "higher") -> dict[str, Any]:
+    told = [dict(zip(("value", "low", "high"), each, strict=True)) for each in differences]
+    return {"name": name, "better": better, "is_quotient": name == "perplexity", "differences": [None, *told]}
+
+
+def test_a_difference_is_told_in_its_unit_and_is_clear_only_where_its_interval_leaves_out_none() -> None:
+    share = make_measure("speech_level", (0.25, 0.1, 0.4), (-0.25, -0.4, -0.1), (0.25, 0.0, 0.4))
+    assert [is_clear(share, at) for at in range(4)] == ["", "good", "bad", ""]
+    assert (format_change(0.25, share), format_change(-0.003, share), format_change(0.0, share)) == (
+        "+25.0",
+        "-0.3",
+        "±0",
+    )
+    quotient = make_measure("perplexity", (0.5, 0.4, 0.6), (1.2, 0.9, 1.5), (2.0, 1.5, 3.0), better="lower")
+    assert [is_clear(quotient, at) for at in range(4)] == ["", "good", "", "bad"]
+    assert (format_change(0.5, quotient), format_change(0.0123, quotient)) == ("×0.50", "×0.012")
+    length = make_measure("characters", (20.0, 10.0, 30.0), better="")
+    assert is_clear(length, 1) == ""  # neither way is better
+    assert format_change(20.0, length) == "+20.0"
 
 
 EVIL = "</p><script>alert(1)</script><img src=x onerror=alert(2)>{{ 7*7 }}*<b>*"

@@ -36,14 +36,14 @@ def test_a_reply_without_any_speech_level_does_not_pass_for_one_in_it(text: str)
 
 
 def test_the_form_of_stage_directions_and_how_many_replies_have_one() -> None:
-    texts = ("*손을 흔들며* 어서 와!", "*웃으며 어서 와!", "어서 와!", "*너를 바라보며* 어서 와!")
+    texts = ("*손을 흔들며* 어서 와!", "*웃으며 어서 와!", "어서 와!", "*너를 바라보며* 어서 와!", "# 인사\n어서 와!")
     found = measure(*texts)
-    assert found["direction_form"] == pytest.approx(2 / 4)
-    assert found["direction_share"] == pytest.approx(2 / 4)
+    assert found["direction_form"] == pytest.approx(1 / 4)  # the third has none that could be wrong
+    assert found["direction_share"] == pytest.approx(2 / 5)
 
 
 def test_what_the_user_wrote_is_not_held_against_the_model() -> None:
-    found = measure("난 책 읽었어!", asked="user: **야** *뭐 해 <br>")
+    found = measure("*웃으며* 난 책 읽었어!", asked="user: **야** *뭐 해 <br>")
     assert (found["direction_form"], found["role_leak"]) == (1, 0)
 
 
