@@ -22,6 +22,8 @@ help:
 	touch $@
 
 .venv/dev: .venv/base
+	@# torch by itself and first: asked for by another package it may come with several GB for CUDA
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,pandas,datasets]'
 	touch $@
 

@@ -1,7 +1,6 @@
 """What is refused before the first step is taken: each would train something else than the recipe says, in silence."""
 
 import difflib
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -39,8 +38,8 @@ def _suggest(tokenizer: PreTrainedTokenizerBase) -> str:
 
 def check_targets(model: PreTrainedModel, lora: Lora) -> None:
     """Raise UsageError for a target that matches no module: peft takes it as soon as any one of them matches."""
-    known = {name.rpartition(".")[2] for name, module in model.named_modules() if not list(module.children())}
-    known -= {"lm_head", ""}
+    linear = {name for name, module in model.named_modules() if isinstance(module, torch.nn.Linear)}
+    known = {name.rpartition(".")[2] for name in linear} - {"lm_head"}
     for target in lora.targets:
         if target not in known:
             near = difflib.get_close_matches(target, known, 1, 0.5)
@@ -57,10 +56,9 @@ def count_trainable(model: torch.nn.Module) -> int:
     return count
 
 
-def check_disk(folder: Path, parameters: int, stages: Sequence[Stage]) -> None:
-    """Raise DataError where the checkpoints of a stage, one beyond those kept, and the adapters do not fit."""
+def check_disk(folder: Path, free: int, parameters: int, stages: Sequence[Stage]) -> None:
+    """Raise DataError where a stage's checkpoints, one beyond those kept, and all adapters need more than `free`."""
     needed = parameters * (BYTES_PER_PARAMETER * (CHECKPOINTS_KEPT + 1) + 4 * len(stages))
-    free = shutil.disk_usage(folder).free
     if free < needed:
         what = f"{folder} has {format_count(free)}B free, expected {format_count(needed)}B for checkpoints and adapters"
         raise DataError(what, "free some space, or write to another disk with -o")

@@ -124,7 +124,7 @@ def run_stage(loaded: LoadedRecipe, number: int, data: StageData, base: LoadedMo
     _check_begun(folder, data)
     previous = sorted(folder.parent.glob(f"{number}-*/adapter"))
     model = _put_adapter(recipe, base, previous[0] if previous else None)
-    check_disk(folder, count_trainable(model), recipe.stages)
+    check_disk(folder, shutil.disk_usage(folder).free, count_trainable(model), recipe.stages)
     before = _hash_adapter(model)
     log = _make_log(loaded, stage, base, folder)
     trainer = _make_trainer(loaded.recipe, stage, replace(base, model=model), data, folder)
