@@ -4,11 +4,13 @@
 PYTHON ?= python3
 BIN := .venv/bin
 RUN ?= runs/demo
+MODEL ?= models/tiny
 
-.PHONY: help demo test check format bench clean
+.PHONY: help demo demo-train test check format bench clean
 
 help:
 	@echo "make demo    build specs/exa-data.yaml: offline, or on a real endpoint when OPENAI_API_KEY or OPENAI_BASE_URL is set"
+	@echo "make demo-train  train, merge, evaluate and ask the tiny recipe's model, on dialogues of the offline simulator"
 	@echo "make test    run the tests (as root on Debian it installs the browser and the database server that they start)"
 	@echo "make check   format check, lint, types, tests: what CI runs"
 	@echo "make format  format the code and mend what lint can mend"
@@ -21,10 +23,14 @@ help:
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable .
 	touch $@
 
-.venv/dev: .venv/base
-	@# torch by itself and first: asked for by another package it may come with several GB for CUDA
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
+.venv/dev: .venv/train
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,pandas,datasets]'
+	touch $@
+
+# torch by itself and first: asked for by another package it may come with several GB for CUDA.
+.venv/train: .venv/base
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[train]'
 	touch $@
 
 # With a key or an address in the environment the demo asks a real model, and pays for it.
@@ -37,6 +43,16 @@ demo: .venv/base
 	fi
 	@$(BIN)/damhwa status $(RUN)
 	@echo "open $(RUN)/curated/report.html"
+
+# The same command goes on where it was stopped. The data is the simulator's, unless it is there already.
+demo-train: .venv/train
+	@[ -f runs/demo/curated/report.html ] || $(BIN)/damhwa build specs/exa-data.yaml --out runs/demo --offline
+	@[ -f runs/demo-gf/curated/report.html ] || $(BIN)/damhwa build specs/gf-persona-data.yaml --out runs/demo-gf --offline
+	$(BIN)/damhwa train specs/recipes/tiny.yaml --out $(MODEL)
+	@[ -f $(MODEL)/merged/lineage.json ] || $(BIN)/damhwa merge $(MODEL)
+	$(BIN)/damhwa evaluate $(MODEL) --data runs/demo
+	printf '오늘 하루 어땠어?\n나 요즘 잠을 잘 못 자.\n' | $(BIN)/damhwa chat $(MODEL)/merged
+	@echo "open $(MODEL)/evaluation/report.html"
 
 test: .venv/dev
 	@.ci/system

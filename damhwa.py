@@ -1,6 +1,7 @@
 """The front door: one command, its verbs imported when they are called."""
 
 import json
+import os
 import sys
 from collections.abc import Iterable
 from dataclasses import asdict, fields
@@ -13,6 +14,7 @@ from datagen.errors import DamhwaError
 
 if TYPE_CHECKING:
     from datagen.endpoint_options import ProviderOptions
+    from datagen.spec import Persona
 
 app = typer.Typer(
     name="damhwa",
@@ -424,6 +426,165 @@ def train(
 
 
 @app.command()
+def convert(
+    source: Annotated[Path, typer.Argument(metavar="SOURCE", help="Folder of an EXAONE 3.5 checkpoint.")],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", metavar="DIR", help="Folder that is written, whole or not at all.")
+    ],
+) -> None:
+    """Rename an EXAONE 3.5 checkpoint's tensors to Llama's, so that it loads without remote code."""
+    _open_training()
+    from train.convert import convert as run
+    from train.convert import describe_conversion
+
+    print(describe_conversion(run(source, out)))
+
+
+@app.command()
+def merge(
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="Folder that `damhwa train` wrote.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="DIR", help="Folder that is written; MODEL/merged by default.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Merge the last stage's adapter into the base, and prove it: reload from disk, compare, render the template."""
+    _open_training()
+    from train.merge import describe_merge
+    from train.merge import merge as run
+
+    report = run(model, out)
+    if as_json:
+        _print_json(asdict(report))
+    else:
+        print(describe_merge(report))
+
+
+@app.command()
+def evaluate(
+    models: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="MODEL", help="Folders: of `damhwa train` (base and stages), an adapter, a merged model."
+        ),
+    ],
+    data: Annotated[str, typer.Option(metavar="RUN", help="Curated run, or a dataset, whose held-out split is used.")],
+    split: Annotated[str, typer.Option(help="Held-out split.")] = "test",
+    dialogues: Annotated[
+        int | None, typer.Option(min=1, help="Dialogues that get a generated reply, at most; the recipe's by default.")
+    ] = None,
+    max_new_tokens: Annotated[int | None, typer.Option(min=1, help="Longest reply; the recipe's by default.")] = None,
+    temperature: Annotated[float, typer.Option(min=0, help="0 takes the most likely token each time.")] = 0.0,
+    seed: Annotated[int, typer.Option(help="Of the choice of dialogues, the sampling and the intervals.")] = 0,
+    batch: Annotated[int, typer.Option(min=1, help="Prompts at a time.")] = 16,
+    judge: Annotated[
+        str | None, typer.Option(metavar="MODEL", help="Model that judges the replies in pairs; asked in both orders.")
+    ] = None,
+    base_url: Annotated[
+        list[str] | None, typer.Option(help="The judge's endpoint; OPENAI_BASE_URL by default.")
+    ] = None,
+    api_key_env: Annotated[
+        str | None, typer.Option(help="Environment variable with the judge's key; OPENAI_API_KEY by default.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", metavar="DIR", help="Report's folder; MODEL/evaluation by default.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure models side by side on held-out dialogues: perplexity, and what they reply, with intervals."""
+    _open_training()
+    from datagen.endpoint_options import ProviderOptions
+    from train.evaluate import EvaluateOptions
+    from train.evaluate import evaluate as measure
+    from train.evaluation_report import describe_report
+    from train.replies import Decoding
+
+    asked = ProviderOptions(tuple(base_url or ()), model=judge, api_key_env=api_key_env) if judge else None
+    decoding = Decoding(max_new_tokens or 0, temperature, seed, batch)
+    options = EvaluateOptions(data, split, dialogues, decoding, asked, out)
+    report = measure(models, options)
+    if as_json:
+        _print_json(report)
+    else:
+        print(describe_report(report))
+        print(f"report: {(out or models[0] / 'evaluation') / 'report.html'}")
+
+
+@app.command()
+def chat(
+    place: Annotated[
+        Path | None, typer.Argument(metavar="MODEL", help="Merged model, or a folder of `damhwa train`.")
+    ] = None,
+    base_url: Annotated[
+        str | None, typer.Option(help="Ask this OpenAI-compatible endpoint; MODEL then only tells the persona.")
+    ] = None,
+    model: ModelOption = None,
+    api_key_env: ApiKeyEnvOption = None,
+    persona: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Who answers; by default who MODEL was trained to be.")
+    ] = None,
+    web: Annotated[bool, typer.Option("--web", help="On a page in the browser, not in the terminal.")] = False,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Of the page, on 127.0.0.1.")] = 8010,
+    chats: Annotated[Path, typer.Option(metavar="DIR", help="Folder of saved chats.")] = Path("chats"),
+    review_run: Annotated[
+        Path, typer.Option("--run", metavar="DIR", help="Where chats are curated that are sent to review.")
+    ] = Path("runs/chats"),
+    temperature: Annotated[float, typer.Option(min=0, max=2, help="0: always the likeliest token.")] = 0.8,
+    top_p: Annotated[float, typer.Option(min=0.01, max=1, help="Draw from the likeliest tokens of this share.")] = 0.95,
+    max_new_tokens: Annotated[int, typer.Option(min=1, help="Tokens of a reply at most.")] = 512,
+    seed: Annotated[int | None, typer.Option(help="The same chat gets the same reply.")] = None,
+) -> None:
+    """Talk with a persona model in the terminal, or on a page; save chats, and send them to the review queue."""
+    from datagen.errors import UsageError
+    from train.saved_chat import SavedChats
+    from train.talk import Partner, Sampling, find_persona
+
+    sampling, speaks_as = Sampling(temperature, top_p, max_new_tokens, seed), find_persona(place, persona)
+    if base_url is not None:
+        from train.endpoint import EndpointSpeaker
+
+        if model is None:
+            raise UsageError("--base-url needs the name of a model there", "give it with --model NAME")
+        key = os.environ.get(api_key_env or "OPENAI_API_KEY") or "none"
+        partner = Partner.of(model, EndpointSpeaker(base_url, model, sampling, key).stream, speaks_as)
+    elif place is None:
+        raise UsageError("no model to talk with", "give its folder, or --base-url URL --model NAME")
+    else:
+        _open_training()
+        from train.speaker import LocalSpeaker, load_model
+
+        partner = Partner.of(str(place), LocalSpeaker(load_model(place), sampling).stream, speaks_as)
+    saved = SavedChats(chats, lambda folder: _send_to_review(folder, review_run, speaks_as, persona))
+    if web:
+        from train.chat_web import serve
+
+        serve(partner, saved, port)
+    else:
+        from train.chat import TerminalChat
+
+        TerminalChat(partner, saved).run()
+
+
+@app.command()
+def lineage(
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="Folder that `damhwa train` or `damhwa merge` wrote.")],
+    id_: Annotated[
+        str | None, typer.Argument(metavar="ID", help="A row that it was trained on: which request paid for it.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Walk back from a model to recipe, base, licence and data, or from one of its rows to the ledger's attempt."""
+    _open_training()
+    from train.lineage import draw, trace_model, trace_row
+
+    facts = trace_model(model) if id_ is None else trace_row(model, id_)
+    if as_json:
+        _print_json(facts)
+    else:
+        _draw(draw(facts))
+
+
+@app.command()
 def status(run: RunArgument, as_json: JsonOption = False) -> None:
     """Show what a run holds, also while it is under way."""
     from datagen.status import draw_status, read_status
@@ -492,6 +653,17 @@ def _read_provider_options(given: dict[str, Any]) -> "ProviderOptions":
 
     names = {field.name for field in fields(ProviderOptions)} - {"base_urls"}
     return ProviderOptions(tuple(given["base_url"] or ()), **{name: given[name] for name in names})
+
+
+def _send_to_review(chats: Path, run: Path, speaks_as: "Persona | None", file: Path | None) -> str:
+    """Curate the saved chats with their persona; gives the command that shows them."""
+    from curation.curate import CurateRequest, curate
+
+    if file is None and speaks_as is not None:
+        file = chats / f"{speaks_as.id}.yaml"
+        file.write_text(speaks_as.model_dump_json(exclude={"examples"}, indent=2) + "\n", encoding="utf-8")
+    curate(CurateRequest(chats, run, (file,) if file else ()))
+    return f"damhwa review {run}" + (f" --persona {file}" if file else "")
 
 
 def _open_training() -> None:
