@@ -41,6 +41,8 @@ class TerminalChat:
             except KeyboardInterrupt:
                 print()
             except DamhwaError as exc:
+                if not is_terminal():
+                    raise
                 report_error(exc)
 
     def _do(self, line: str) -> None:

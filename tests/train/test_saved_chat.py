@@ -1,6 +1,7 @@
 """Chats on disk, and as curation and review see them."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
@@ -21,6 +22,10 @@ CHAT = [
     {"role": "user", "content": "오늘 힘들었어"},
     {"role": "assistant", "content": COMFORT},
 ]
+OTHER = [
+    {"role": "user", "content": "점심 뭐 먹지?"},
+    {"role": "assistant", "content": "*턱을 괴며* 비 오니까 칼국수 어때? 국물이 당기는 날이잖아."},
+]
 PARTNER = Script.of().partner
 
 
@@ -30,13 +35,29 @@ def _read(saved: SavedChats) -> list[Any]:
 
 def test_a_chat_is_a_row_with_who_said_what_and_the_same_is_saved_once(tmp_path: Path) -> None:
     saved = SavedChats(tmp_path / "chats")
-    ids = [saved.save(PARTNER, messages) for messages in (CHAT[:2], CHAT, CHAT)]
+    ids = [saved.save(PARTNER, messages) for messages in (OTHER, CHAT, CHAT)]
     rows = _read(saved)
     assert [row["id"] for row in rows] == ids[:2]
     assert ids[1] == ids[2]
-    assert [row["messages"] for row in rows] == [CHAT[:2], CHAT]
+    assert [row["messages"] for row in rows] == [OTHER, CHAT]
     assert {(row["topic"], row["persona"], row["model"]) for row in rows} == {("채팅", "exa", "exagirl-tiny")}
     assert rows[0]["created_at"].endswith("+00:00")
+
+
+def test_a_chat_that_went_on_takes_the_place_of_its_beginning_and_of_nothing_else(tmp_path: Path) -> None:
+    saved = SavedChats(tmp_path)
+    saved.file.write_text('{"messages": 3}\n[]\n', encoding="utf-8")
+    beginning, *_, whole = [saved.save(PARTNER, messages) for messages in (CHAT[:2], OTHER, CHAT)]
+    assert [row["messages"] for row in _read(saved)[2:]] == [OTHER, CHAT]
+    assert beginning != whole
+
+
+def test_chats_that_are_saved_at_the_same_time_are_all_there(tmp_path: Path) -> None:
+    saved = SavedChats(tmp_path)
+    chats = [[{"role": "user", "content": f"{number}번"}, CHAT[1]] for number in range(24)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda chat: saved.save(PARTNER, chat), chats))
+    assert len(_read(saved)) == 24
 
 
 def test_behind_a_torn_line_a_new_one_begins(tmp_path: Path) -> None:
@@ -64,10 +85,14 @@ def test_a_chat_sent_to_review_is_dealt_to_a_reviewer_also_while_the_page_is_ope
     station.start()
     try:
         assert _deal(station) == {first: CHAT}
-        short = [*CHAT[:1], {"role": "assistant", "content": "어, 왔구나! *의자를 빼 주며* 밥은 먹었어?"}]
-        second = saved.save(PARTNER, short)
+        longer = [
+            *CHAT,
+            {"role": "user", "content": "고마워"},
+            {"role": "assistant", "content": "*씩 웃으며* 뭘 그런 걸로."},
+        ]
+        second, third = saved.save(PARTNER, OTHER), saved.save(PARTNER, longer)
         curate(CurateRequest(saved.folder, run, (persona,)))
-        assert _deal(station)[second] == short
+        assert _deal(station) == {second: OTHER, third: longer}
     finally:
         station.stop()
 

@@ -1,19 +1,22 @@
 """A model that knows two exchanges by heart, and answers with them."""
 
+import json
 from itertools import islice
+from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
 import pytest
 import torch
+from peft import LoraConfig, PeftModel, get_peft_model
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from datagen.errors import ProviderError
+from datagen.errors import ProviderError, UsageError
 from tests.train.chatting import COMFORT, GREETING
 from train.base import LoadedModel
 from train.masks import render
-from train.speaker import LocalSpeaker
+from train.speaker import LocalSpeaker, load_model
 from train.talk import Sampling, TooLongError
 
 TEMPLATE = (
@@ -72,6 +75,56 @@ def _make_tokenizer() -> PreTrainedTokenizerFast:
     )
     made.chat_template = TEMPLATE
     return made
+
+
+def test_a_merged_model_is_found_in_its_folder_and_in_that_it_was_trained_in(
+    loaded: LoadedModel, tmp_path: Path
+) -> None:
+    _save(loaded, tmp_path / "merged")
+    for place in (tmp_path / "merged", tmp_path):
+        speaker = LocalSpeaker(load_model(place), LIKELIEST)
+        assert "".join(speaker.stream(CHAT[:2], Event())) == GREETING
+
+
+def test_a_trained_model_that_is_not_merged_speaks_through_the_newest_adapter(
+    loaded: LoadedModel, tmp_path: Path
+) -> None:
+    _save(loaded, tmp_path / "base")
+    persona = {"id": "exa", "name": "엑사", "age": 19, "speech_level": "banmal", "system_prompt": "너는 엑사다."}
+    stage = {"data": "-", "epochs": 1, "batch": 1, "accumulation": 1, "learning_rate": 1, "schedule": "constant"}
+    recipe = {
+        "name": "by-heart",
+        "base": {
+            "model": str(tmp_path / "base"),
+            "dtype": "float32",
+            "licence": {"name": "-", "url": "-", "commercial": True},
+        },
+        "lora": {"r": 2, "alpha": 2, "targets": ["q_proj"]},
+        "persona": "exa.yaml",
+        "stages": [{"name": name, **stage} for name in ("one", "two", "three")],
+    }
+    (tmp_path / "manifest.json").write_text(json.dumps({"recipe": recipe, "persona": persona}), encoding="utf-8")
+    with pytest.raises(UsageError, match="no trained stage yet"):
+        load_model(tmp_path)
+    for number, name in enumerate(("one", "two")):
+        adapted: Any = get_peft_model(_load(tmp_path / "base"), LoraConfig(r=2, target_modules=["q_proj"]))
+        if number == 0:  # an adapter that would be heard
+            for weights in adapted.parameters():
+                torch.nn.init.normal_(weights.data, std=2.0)
+        adapted.save_pretrained(tmp_path / f"{number + 1}-{name}" / "adapter")
+        (tmp_path / f"{number + 1}-{name}" / "stage.json").touch()
+    speaker = LocalSpeaker(load_model(tmp_path), LIKELIEST)
+    assert isinstance(speaker.loaded.model, PeftModel)
+    assert "".join(speaker.stream(CHAT[:2], Event())) == GREETING
+
+
+def _save(loaded: LoadedModel, folder: Path) -> None:
+    loaded.model.save_pretrained(str(folder))
+    loaded.tokenizer.save_pretrained(folder)
+
+
+def _load(folder: Path) -> Any:
+    return LlamaForCausalLM.from_pretrained(folder)
 
 
 def test_a_reply_is_what_was_learned_and_ends_with_its_turn(loaded: LoadedModel) -> None:

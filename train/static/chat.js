@@ -4,23 +4,21 @@ const $ = (id) => document.getElementById(id);
 const main = document.querySelector("main"), name = document.body.dataset.name;
 const chat = { messages: [], left: 0, isSaved: true };
 let reply = null; // of the reply being written: what stops it
+const isAtEnd = () => main.scrollHeight - main.scrollTop - main.clientHeight < 60;
+const explain = ({ error, hint }) => new Error([error, hint].filter(Boolean).join("\n"));
 
 function draw(bubble, text) {
   // Stage directions, *…* on one line, look as they do on the review page.
   bubble.replaceChildren(...text.split(/(\*[^*\n]+\*)/).filter(Boolean).map((part) => {
-    if (!/^\*[^*]+\*$/.test(part)) return part;
-    const direction = document.createElement("em");
-    direction.className = "direction";
-    direction.textContent = part;
-    return direction;
+    const direction = Object.assign(document.createElement("em"), { className: "direction", textContent: part });
+    return /^\*[^*]+\*$/.test(part) ? direction : part;
   }));
 }
 
 function addTurn({ role, content }) {
   const turn = document.createElement("li"), who = document.createElement("span"), bubble = document.createElement("div");
   turn.className = role;
-  who.className = role === "user" ? "hidden" : "muted";
-  who.textContent = role === "user" ? "나" : name;
+  Object.assign(who, role === "user" ? { className: "hidden", textContent: "나" } : { className: "muted", textContent: name });
   bubble.className = "bubble";
   draw(bubble, content);
   turn.append(who, bubble);
@@ -31,36 +29,30 @@ function addTurn({ role, content }) {
 }
 
 function tell(text, isBad = false) {
+  const wasAtEnd = isAtEnd();
   $("message").textContent = text;
   $("message").classList.toggle("bad", isBad);
+  if (wasAtEnd) main.scrollTop = main.scrollHeight; // it takes some of the chat's room
 }
 
 function remember() {
-  try {
-    sessionStorage.setItem("chat", JSON.stringify(chat));
-  } catch { /* too much, or not allowed: a reload begins anew */ }
+  try { sessionStorage.setItem("chat", JSON.stringify(chat)); } catch { /* too much: a reload begins anew */ }
 }
 
 async function post(path, messages, signal) {
-  const options = { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(messages), signal };
-  let response;
-  try {
-    response = await fetch(path, options);
-  } catch (error) {
-    if (signal?.aborted) throw error;
+  const headers = { "Content-Type": "application/json" }, body = JSON.stringify(messages);
+  const response = await fetch(path, { method: "POST", headers, body, signal }).catch(() => {
     throw new Error("서버에 닿지 않습니다. damhwa chat이 켜져 있는지 보세요.");
-  }
+  });
   if (!response.ok) throw explain(await response.json().catch(() => ({ error: `${response.status}` })));
   return response;
 }
-
-const explain = ({ error, hint }) => new Error([error, hint].filter(Boolean).join("\n"));
 
 async function* readLines(response) {
   const decoder = new TextDecoder();
   let rest = "";
   for (const reader = response.body.getReader(); ;) {
-    const { value, done } = await reader.read();
+    const { value, done } = await reader.read().catch(() => ({ done: true }));
     if (done) throw new Error("답이 중간에 끊겼습니다.");
     const lines = (rest + decoder.decode(value, { stream: true })).split("\n");
     rest = lines.pop();
@@ -76,8 +68,8 @@ async function say(content) {
   const question = { role: "user", content }, asked = addTurn(question), turn = addTurn({ role: "assistant", content: "" });
   const bubble = turn.querySelector(".bubble"), stopper = new AbortController();
   let text = "";
-  reply = stopper;
-  setBusy(turn, true);
+  $("field").value = "";
+  setBusy(turn, stopper);
   tell("");
   try {
     const response = await post("/reply", [...chat.messages, question].slice(2 * chat.left), stopper.signal);
@@ -85,16 +77,15 @@ async function say(content) {
       if (line.left && !chat.left) tell("대화가 길어져서 맨 앞부분은 이제 기억하지 못합니다.");
       chat.left += line.left ?? 0;
       text += line.text ?? "";
-      const isAtEnd = main.scrollHeight - main.scrollTop - main.clientHeight < 60;
+      const wasAtEnd = isAtEnd();
       draw(bubble, text);
-      if (isAtEnd) main.scrollTop = main.scrollHeight;
+      if (wasAtEnd) main.scrollTop = main.scrollHeight;
     }
   } catch (error) {
     const kept = text.trim() ? "\n여기까지 온 답은 남겨 두었습니다." : "";
     tell(stopper.signal.aborted ? "답을 멈췄습니다." : error.message + kept, !stopper.signal.aborted);
   }
-  reply = null;
-  setBusy(turn, false);
+  setBusy(turn, null);
   if (text.trim()) {
     draw(bubble, text.trim());
     chat.messages.push(question, { role: "assistant", content: text.trim() });
@@ -102,15 +93,15 @@ async function say(content) {
     $("heard").textContent = `${name}: ${text.trim()}`;
     remember();
   } else { // as if nothing had been said
-    asked.remove();
-    turn.remove();
+    for (const each of [asked, turn]) each.remove();
     $("empty").hidden = chat.messages.length > 0;
     $("field").value ||= content;
     if (!$("message").textContent) tell("빈 답이 왔습니다. 다시 보내 보세요.", true);
   }
 }
 
-function setBusy(turn, isBusy) {
+function setBusy(turn, stopper) {
+  const isBusy = (reply = stopper) !== null;
   turn.setAttribute("aria-busy", isBusy);
   $("stop").hidden = !isBusy;
   $("send").hidden = isBusy;
@@ -119,33 +110,30 @@ function setBusy(turn, isBusy) {
 }
 
 async function keep(path, describe) {
-  if (!chat.messages.length) return tell("아직 나눈 대화가 없습니다.");
+  const count = chat.messages.length;
+  if (!count) return tell("아직 나눈 대화가 없습니다.");
   tell("저장하고 있습니다…");
   try {
     tell(describe(await (await post(path, chat.messages)).json()));
-    chat.isSaved = true;
+    chat.isSaved = count === chat.messages.length; // or it went on meanwhile
     remember();
-  } catch (error) {
-    tell(error.message, true);
-  }
+  } catch (error) { tell(error.message, true); }
 }
 
 function begin() {
+  $("field").focus();
   if (!chat.isSaved && !confirm("저장하지 않은 대화입니다. 지우고 새로 시작할까요?")) return;
   Object.assign(chat, { messages: [], left: 0, isSaved: true });
   remember();
   $("turns").replaceChildren();
   $("empty").hidden = false;
   tell("새 대화를 시작했습니다.");
-  $("field").focus();
 }
 
 $("form").addEventListener("submit", (event) => {
   event.preventDefault();
-  const content = $("field").value.trim();
-  if (!content || reply) return;
-  $("field").value = "";
-  say(content);
+  const content = reply ? "" : $("field").value.trim();
+  if (content) say(content);
 });
 $("field").addEventListener("keydown", (event) => {
   // While a syllable is being composed, Enter belongs to the input method; Safari tells so by 229 alone.
@@ -157,9 +145,6 @@ addEventListener("keydown", (event) => { if (event.key === "Escape" && !event.is
 $("stop").addEventListener("click", () => reply?.abort());
 $("new").addEventListener("click", begin);
 $("save").addEventListener("click", () => keep("/keep", ({ file }) => `${file}에 저장했습니다.`));
-$("review")?.addEventListener("click", () => keep("/keep?review", ({ command }) =>
-  `저장하고 검수 대기열에 넣었습니다. 검수 페이지는 이 명령으로 엽니다:\n${command}`));
-try {
-  Object.assign(chat, JSON.parse(sessionStorage.getItem("chat") ?? "{}"));
-} catch { /* not ours: begin anew */ }
-chat.messages.forEach(addTurn);
+$("review")?.addEventListener("click", () =>
+  keep("/keep?review", ({ command }) => `저장하고 검수 대기열에 넣었습니다. 검수 페이지는 이 명령으로 엽니다:\n${command}`));
+Object.assign(chat, JSON.parse(sessionStorage.getItem("chat") ?? "{}")).messages.forEach(addTurn);
