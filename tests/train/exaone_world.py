@@ -100,7 +100,8 @@ def write_checkpoint(folder: Path, config: dict[str, Any], tensors: Tensors, sha
         write_json(folder / "model.safetensors.index.json", index)
     make_tokenizer().save(str(folder / "tokenizer.json"))
     special = {"bos_token": "[BOS]", "eos_token": "[|endofturn|]", "pad_token": "[PAD]", "unk_token": "[UNK]"}
-    tokenizer = {"tokenizer_class": "GPT2Tokenizer", "add_bos_token": False, "add_prefix_space": False, **special}
+    tokenizer: dict[str, Any] = {"tokenizer_class": "GPT2Tokenizer", "add_bos_token": True, **special}
+    tokenizer["auto_map"] = {"AutoTokenizer": ["tokenization_exaone.ExaoneTokenizer", None]}
     write_json(folder / "tokenizer_config.json", tokenizer | {"chat_template": TEMPLATE, "model_max_length": 512})
     return folder
 

@@ -8,7 +8,14 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
-from transformers import AutoModelForCausalLM, AutoTokenizer, GPT2Tokenizer, LlamaForCausalLM
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    GenerationConfig,
+    GPT2Tokenizer,
+    LlamaConfig,
+    LlamaForCausalLM,
+)
 
 from datagen.errors import DamhwaError, DataError, UsageError
 from tests.train.exaone_world import (
@@ -125,6 +132,7 @@ def test_every_tensor_arrives_once_with_its_bytes_in_the_shard_it_came_from(
         shard = load_file(path)
         assert shard.keys() == rename(load_file(source / path.name)).keys()
         assert not shard.keys() & arrived.keys()
+        assert int.from_bytes(path.read_bytes()[:8], "little") % 8 == 0, "readers map the data where it is aligned"
         arrived |= shard
     expected = rename(tensors)
     assert arrived.keys() == expected.keys()
@@ -180,8 +188,8 @@ def test_the_chat_template_is_the_checkpoints(tmp_path: Path) -> None:
 def test_generation_ends_at_the_end_of_a_turn(tmp_path: Path) -> None:
     convert(write_checkpoint(tmp_path / "exaone", SMALL, make_tensors(SMALL)), tmp_path / "llama")
 
-    model = AutoModelForCausalLM.from_pretrained(tmp_path / "llama")
-    for config in (model.config, model.generation_config):
+    folder = tmp_path / "llama"
+    for config in (LlamaConfig.from_pretrained(folder), GenerationConfig.from_pretrained(folder)):
         assert (config.bos_token_id, config.eos_token_id, config.pad_token_id) == (1, 6, 0)
 
 
