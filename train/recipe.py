@@ -50,8 +50,8 @@ class TinyBase(_Form):
 
     @model_validator(mode="after")
     def _has_whole_heads(self) -> Self:
-        if self.hidden % self.heads:
-            raise ValueError(f"hidden {self.hidden} is no multiple of heads {self.heads}")
+        if self.hidden % (2 * self.heads):  # rotary positions turn pairs of a head's values
+            raise ValueError(f"hidden {self.hidden} is no multiple of 2 × heads, {2 * self.heads}")
         return self
 
 

@@ -67,7 +67,7 @@ def test_a_recipe_says_under_which_licence_its_base_is(name: str) -> None:
         ("  model: somewhere\n", "", 2, "expected either `model` or `tiny`"),
         ("persona: exa.yaml", "persona: gone.yaml", 6, "there is no "),
         ("targets: [q_proj]", "targets: []", 5, "expected at least 1 entry"),
-        ("  model: somewhere\n", "  tiny: {hidden: 72, heads: 5}\n", 3, "hidden 72 is no multiple of heads 5"),
+        ("  model: somewhere\n", "  tiny: {hidden: 72, heads: 5}\n", 3, "hidden 72 is no multiple of 2 × heads, 10"),
     ],
 )
 def test_a_mistake_is_told_with_its_line(recipe: Path, old: str, new: str, line: int, told: str) -> None:
