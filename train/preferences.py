@@ -1,8 +1,8 @@
 """Preferences: DPO from what reviewers rewrote, KTO from what was accepted or found wanting, by trl's trainers.
 
 Both start from the adapter of the stage before, and it is their reference too: trl copies it, asks the copy once about
-every row, and the copy is thrown away before the first step. Ids come from the encoder of fine-tuning, so that prompts
-read as they do there and when the model serves, and every answer ends with its end-of-turn token.
+every row, and the copy is thrown away before the first step. Ids come from the encoder of fine-tuning: prompts read as
+they do there and when the model serves, and every answer ends with its end-of-turn token.
 """
 
 import hashlib
@@ -46,6 +46,12 @@ class Preference(Encoded):
 
     is_wanted: bool = True
 
+    def list_columns(self, method: str) -> dict[str, Any]:
+        """What trl's trainer of that method takes."""
+        parts = zip(("prompt", *_ANSWERS[method]), ((0, self.spans[0][0]), *self.spans), strict=True)
+        ids = {f"{name}_ids": self.ids[begin:end].tolist() for name, (begin, end) in parts}
+        return ids if method == "dpo" else {**ids, "label": self.is_wanted}
+
 
 def read_preferences(stage: Stage, name: str, persona: Persona) -> PreferenceSplit:
     """The split `name` of a folder that `damhwa export --format preferences` wrote, its verdicts mixed.
@@ -56,19 +62,19 @@ def read_preferences(stage: Stage, name: str, persona: Persona) -> PreferenceSpl
         what = f"stage {stage.name} ({stage.method}) needs trl, which is not installed"
         raise UsageError(what, "pip install 'damhwa[prefs]'")
     rows = sorted(_read_rows(stage, name), key=lambda row: hashlib.sha256(row["id"].encode()).digest())
-    found: list[list[Conversation]] = [[], []]
-    for number, row in enumerate(rows, 1):
-        for place, answer in enumerate(_ANSWERS[stage.method]):
-            turns = {"id": row["id"], "messages": [*row["prompt"], *row[answer]]}
-            found[place].append(read_row(turns, f"{stage.data} ({stage.method}, {name}), row {number}", {}, persona))
+    where = f"{stage.data} ({stage.method}, {name})"
+    found: list[tuple[Conversation, ...]] = [()] * 2
+    for place, answer in enumerate(_ANSWERS[stage.method]):
+        turns = [{"id": row["id"], "messages": [*row["prompt"], *row[answer]]} for row in rows]
+        found[place] = tuple(read_row(row, f"{where}, row {at}", {}, persona) for at, row in enumerate(turns, 1))
     wanted = tuple(bool(row.get("label", True)) for row in rows)
     if stage.method == "kto" and name == "train" and len(set(wanted)) < 2:
-        what = f"every answer in {stage.data} (kto, {name}) is {'wanted' if wanted[0] else 'unwanted'}"
-        raise UsageError(what, "kto learns from both: accept some in review, flag others, and export again")
+        hint = "kto learns from both: accept some in review, flag others, and export again"
+        raise UsageError(f"every answer in {where} is {'wanted' if wanted[0] else 'unwanted'}", hint)
     digest = hashlib.sha256(f"{fingerprint(found[0])} {fingerprint(found[1])} {wanted}".encode()).hexdigest()
     about = Path(stage.data) / "export.json"
     is_simulated = about.is_file() and json.loads(about.read_text(encoding="utf-8"))["simulated"]
-    return PreferenceSplit(stage.data, name, tuple(found[0]), digest, is_simulated, tuple(found[1]), wanted)
+    return PreferenceSplit(stage.data, name, found[0], digest, is_simulated, found[1], wanted)
 
 
 def _read_rows(stage: Stage, name: str) -> list[dict[str, Any]]:
@@ -107,16 +113,19 @@ def make_preference_trainer(
     """trl's trainer over the rows of training and of measuring. The adapter as it is now is the reference."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what they import opens files without an encoding
-        trl, datasets = import_module("trl"), import_module("datasets")
-        kind, form = (getattr(trl, f"{stage.method.upper()}{what}") for what in ("Trainer", "Config"))
+        kind, form = (getattr(import_module("trl"), stage.method.upper() + what) for what in ("Trainer", "Config"))
+        tables = [_make_table(stage, each) for each in rows]
     own: dict[str, Any] = {"beta": stage.beta, "max_length": None, "precompute_ref_log_probs": True}
     if stage.method == "kto":
-        own |= _weigh(rows[0]) | {"train_sampling_strategy": "sequential"}
+        # The rarer verdict weighs more, so that both count the same (Ethayarajh et al. 2024, arXiv 2402.01306, eq. 8).
+        wanted, unwanted = (max(tables[0]["label"].count(verdict), 1) for verdict in (True, False))
+        own |= {"desirable_weight": max(unwanted / wanted, 1.0), "undesirable_weight": max(wanted / unwanted, 1.0)}
+        own |= {"train_sampling_strategy": "sequential"}
     trainer: Trainer = type("PreferenceTrainer", (_Plain, kind), {})(
         model=started.model,
         args=form(**arguments | own),
-        train_dataset=datasets.Dataset.from_list(_list_columns(stage, rows[0])),
-        eval_dataset=datasets.Dataset.from_list(_list_columns(stage, rows[1])),
+        train_dataset=tables[0],
+        eval_dataset=tables[1],
         processing_class=started.tokenizer,
     )
     started.model.delete_adapter("ref")
@@ -134,23 +143,12 @@ class _Plain:
     def _send_telemetry(self) -> None: ...
 
 
-def _weigh(rows: Sequence[Encoded]) -> dict[str, float]:
-    """The rarer verdict weighs more, so that both count the same (Ethayarajh et al. 2024, arXiv 2402.01306, eq. 8)."""
-    wanted = sum(row.is_wanted for row in rows if isinstance(row, Preference))
-    odds = (len(rows) - wanted) / wanted if 0 < wanted < len(rows) else 1.0
-    return {"desirable_weight": max(odds, 1.0), "undesirable_weight": max(1 / odds, 1.0)}
+def _make_table(stage: Stage, rows: Sequence[Encoded]) -> Any:
+    from datasets import Dataset
 
-
-def _list_columns(stage: Stage, rows: Sequence[Encoded]) -> list[dict[str, Any]]:
-    listed: list[dict[str, Any]] = []
-    for row in rows:
-        assert isinstance(row, Preference)
-        columns = {"prompt_ids": row.ids[: row.spans[0][0]].tolist(), "label": row.is_wanted}
-        for name, (begin, end) in zip(_ANSWERS[stage.method], row.spans, strict=True):
-            columns[f"{name}_ids"] = row.ids[begin:end].tolist()
-        listed.append(columns)
-    for number, columns in enumerate(listed if stage.method == "kto" else ()):
-        # The KL term is estimated from answers to other prompts: in a batch, each row gets that of the row before.
-        batch = listed[number // stage.batch * stage.batch :][: stage.batch]
-        columns["KL_completion_ids"] = batch[number % stage.batch - 1]["completion_ids"]
-    return listed
+    listed = [row.list_columns(stage.method) for row in rows if isinstance(row, Preference)]
+    for begin in range(0, len(listed) if stage.method == "kto" else 0, stage.batch):
+        batch = listed[begin : begin + stage.batch]
+        for place, columns in enumerate(batch):  # the KL term is estimated from answers to other prompts of a batch
+            columns["KL_completion_ids"] = batch[place - 1]["completion_ids"]
+    return Dataset.from_list(listed)
