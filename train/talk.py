@@ -45,7 +45,7 @@ class Partner:
     def of(cls, model: str, speak: Speak, persona: Persona | None) -> "Partner":
         if persona is None:
             return cls(model, speak)
-        return cls(model, speak, persona.id, persona.name, persona.system_prompt.strip())
+        return cls(model, speak, persona.id, persona.name, persona.system_prompt)
 
 
 def find_persona(place: Path | None, file: Path | None) -> Persona | None:
