@@ -42,8 +42,8 @@ _SAME_KEYS = (
     *("max_position_embeddings", "tie_word_embeddings", *_IDS),
 )
 _RENAMED_KEYS = {"num_hidden_layers": "num_layers", "rms_norm_eps": "layer_norm_epsilon", "dtype": "torch_dtype"}
-_LEFT_OUT = ("auto_map", "chat_template", "add_bos_token", "add_eos_token")
-"""Of `tokenizer_config.json`: remote code; what has its own file; keys that 4.57 does not obey and version 5 does."""
+_LEFT_OUT = ("auto_map", "chat_template")
+"""Of `tokenizer_config.json`: remote code, and what has a file of its own."""
 _INDEX = "model.safetensors.index.json"
 _AGAIN = "download the checkpoint again, all of it"
 
@@ -85,6 +85,11 @@ def convert(source: Path, out: Path) -> Conversion:
         make_portable(folder)
         _check_tokenizer(source, folder, config)
     return Conversion(out, len(shards), len(tensors), sum(prod(each.shape) for each in tensors.values()))
+
+
+def describe_conversion(made: Conversion) -> str:
+    """The report in a line."""
+    return f"{made.folder}: {made.parameters / 1e9:.3f} B parameters, {made.tensors} tensors in {made.shards} files"
 
 
 def to_llama_config(exaone: Mapping[str, Any]) -> LlamaConfig:
