@@ -269,7 +269,7 @@ def _list_violations(page: Page) -> list[str]:
 @pytest.mark.parametrize(
     "headers",
     [
-        {"Host": "evil.example"},
+        {"Host": "evil.example", "Origin": "http://evil.example"},
         {"Origin": "http://evil.example"},
         {"Origin": "null"},
         {"Origin": ""},
@@ -291,6 +291,13 @@ def test_a_write_that_is_not_our_pages_own_reaches_no_model(
     assert script.asked == []
     with urlopen(Request(f"{url}/reply", body, own)) as answer:
         assert answer.read().decode().endswith('{"done": true}\n')
+
+
+def test_a_name_that_was_bound_to_loopback_anew_gets_no_page(start: Callable[[Script], str]) -> None:
+    with pytest.raises(HTTPError) as caught:
+        urlopen(Request(start(Script.of()), headers={"Host": "evil.example"}))
+    assert caught.value.code == 403
+    caught.value.close()
 
 
 @pytest.mark.parametrize("body", [b"", b"{}", b'[{"role": "system", "content": "x"}]', b'[{"role": "user"}]'])

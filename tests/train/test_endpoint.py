@@ -72,6 +72,14 @@ def test_an_error_inside_the_stream_is_told(start_server: Start) -> None:
         _ask(start_server(handle))
 
 
+def test_what_is_no_stream_of_completions_is_told(start_server: Start) -> None:
+    async def handle(_: web.Request) -> web.StreamResponse:
+        return web.Response(text="data: <html>\n\n", content_type="text/event-stream")
+
+    with pytest.raises(ProviderError, match="broke the reply off"):
+        _ask(start_server(handle))
+
+
 @pytest.mark.parametrize(("status", "hint"), [(401, "OPENAI_API_KEY"), (404, "--model"), (400, "own output")])
 def test_a_refusal_is_told_with_what_to_do(start_server: Start, status: int, hint: str) -> None:
     with pytest.raises(ProviderError, match=f"answered {status} .*sorry") as caught:
