@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate import PartialState
 from rich.markup import escape
 from torch.utils.tensorboard import SummaryWriter
 from transformers import PreTrainedTokenizerBase, TrainerCallback, TrainerState
@@ -46,6 +47,7 @@ class StageLog(TrainerCallback):
     """Writes `log.jsonl`, `samples.jsonl`, `tensorboard/` and `losses.png` of a stage.
 
     After a kill it goes on behind the step that the stage resumes from; what was told of later ones is told again.
+    Of many processes, all draw the samples, in which they may each have a part, and the first one writes.
     """
 
     folder: Path
@@ -65,6 +67,8 @@ class StageLog(TrainerCallback):
     def on_train_begin(  # type: ignore[override]
         self, _: Any, state: TrainerState, *__: Any, **___: Any
     ) -> None:
+        if not state.is_world_process_zero:
+            return
         self.rows = _keep_until(self.folder / "log.jsonl", state.global_step)
         _keep_until(self.folder / "samples.jsonl", state.global_step)
         self._tokens = state.num_input_tokens_seen
@@ -84,8 +88,8 @@ class StageLog(TrainerCallback):
             return
         if "loss" in figures:
             figures |= self._measure_speed(state)
-        self._write(state.global_step, state.epoch or 0.0, figures)
-        if "held_out_loss" in figures or time.monotonic() - self._told > LINE_EVERY_S:
+        self._write(state, figures)
+        if state.is_world_process_zero and ("held_out_loss" in figures or time.monotonic() - self._told > LINE_EVERY_S):
             self._tell(state, figures)
 
     def on_evaluate(  # type: ignore[override]
@@ -93,10 +97,12 @@ class StageLog(TrainerCallback):
     ) -> None:
         for prompt in self.prompts:
             text = self._draw(model, prompt)
+            if not state.is_world_process_zero:
+                continue
             _append(self.folder / "samples.jsonl", {"step": state.global_step, "user": prompt.user, "reply": text})
             if self._writer is not None:
                 self._writer.add_text(prompt.user, text, state.global_step)
-        if self.rows:
+        if self.rows and state.is_world_process_zero:
             plot_losses(self.folder / "losses.png", self.rows, self.name)
 
     def close(self) -> None:
@@ -110,12 +116,16 @@ class StageLog(TrainerCallback):
             return {}
         speed = tokens / seconds
         peak = _find_peak()
-        used = {"mfu": FLOPS_PER_PARAMETER * self.parameters * speed / peak} if peak else {}
+        processes = PartialState().num_processes
+        used = {"mfu": FLOPS_PER_PARAMETER * self.parameters * speed / (peak * processes)} if peak else {}
         return {"tokens_per_s": speed, **used}
 
-    def _write(self, step: int, epoch: float, figures: dict[str, float]) -> None:
-        row = {"stage": self.name, "step": step, "epoch": round(epoch, 4), **figures}
+    def _write(self, state: TrainerState, figures: dict[str, float]) -> None:
+        step = state.global_step
+        row = {"stage": self.name, "step": step, "epoch": round(state.epoch or 0.0, 4), **figures}
         self.rows.append(row)
+        if not state.is_world_process_zero:
+            return
         _append(self.folder / "log.jsonl", row)
         for name, value in figures.items():
             if self._writer is not None:

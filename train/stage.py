@@ -94,7 +94,7 @@ def prepare(stage: Stage, splits: tuple[Split, Split], encoder: Encoder) -> Stag
     data = StageData(train, held_out, rows, held_out_rows, left_out)
     told = f"{stage.name}: {len(rows):,} dialogues, {format_count(data.tokens)} tokens"
     told += f", {data.cut:,} cut to {encoder.max_tokens} tokens, {len(left_out):,} left out as too long"
-    _tell(f"{told}; {len(held_out_rows):,} held out")
+    tell(f"{told}; {len(held_out_rows):,} held out")
     return data
 
 
@@ -133,9 +133,9 @@ def run_stage(loaded: LoadedRecipe, number: int, data: StageData, base: LoadedMo
     trainer.add_callback(_Sealing())
     checkpoint, torn = find_newest_whole(folder / "checkpoints")
     for name in torn:
-        _tell(f"{stage.name}: {name} is torn, and skipped")
+        tell(f"{stage.name}: {name} is torn, and skipped")
     if checkpoint is not None:
-        _tell(f"{stage.name}: goes on from {checkpoint.name}")
+        tell(f"{stage.name}: goes on from {checkpoint.name}")
     trainer.args.eval_on_start = checkpoint is None
     began = time.monotonic()
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
@@ -164,6 +164,7 @@ def _check_begun(folder: Path, data: StageData) -> None:
     if begun.exists() and json.loads(begun.read_text(encoding="utf-8")) != asked:
         hint = f"bring the data back, or delete {folder} (and what follows it) to begin the stage anew"
         raise DataError(f"{data.train.place} changed since stage {folder.name} began", hint)
+    PartialState().wait_for_everyone()  # none may still be reading
     if PartialState().is_main_process:
         folder.mkdir(parents=True, exist_ok=True)
         begun.write_text(json.dumps(asked), encoding="utf-8")
@@ -232,6 +233,8 @@ def describe_arguments(recipe: Recipe, stage: Stage, folder: Path) -> dict[str, 
         "max_grad_norm": stage.max_grad_norm,
         "activation_checkpointing": recipe.gradient_checkpointing,
         "train_sampling_strategy": "group_by_length" if stage.group_by_length else "random",
+        "use_cpu": not is_cuda,
+        "ddp_find_unused_parameters": False,
         "bf16": is_cuda and recipe.base.dtype == "bfloat16",
         "fp16": is_cuda and recipe.base.dtype == "float16",
         "dataloader_pin_memory": is_cuda,
@@ -327,6 +330,7 @@ def _finish(
     return result
 
 
-def _tell(text: str) -> None:
+def tell(text: str) -> None:
+    """On stderr, once for all processes."""
     if PartialState().is_main_process:
         err.print(escape(text))

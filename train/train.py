@@ -12,6 +12,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import torch
 from accelerate import PartialState
 from pydantic import ValidationError
 from rich.markup import escape
@@ -26,7 +27,7 @@ from train.conversations import Split, read_split
 from train.masks import Encoder
 from train.preferences import read_preferences
 from train.recipe import Licence, LoadedRecipe, Recipe, Stage
-from train.stage import StageData, StageResult, prepare, read_result, run_stage
+from train.stage import StageData, StageResult, prepare, read_result, run_stage, tell
 
 PACKAGES = ("damhwa", "torch", "transformers", "peft", "accelerate", "tokenizers")
 MANIFEST = "manifest.json"
@@ -46,6 +47,8 @@ def train(loaded: LoadedRecipe, folder: Path) -> Trained:
 
     Raises UsageError, DataError for what cannot be trained as asked; InterruptedRunError on Ctrl-C.
     """
+    # Who asks first decides: without `cpu`, the processes of a machine without a GPU would each think they are alone.
+    PartialState(cpu=not torch.cuda.is_available())
     with lock_run(folder) if PartialState().is_main_process else nullcontext():
         try:
             return _train(loaded, folder)
@@ -57,6 +60,8 @@ def train(loaded: LoadedRecipe, folder: Path) -> Trained:
 def _train(loaded: LoadedRecipe, folder: Path) -> Trained:
     recipe = loaded.recipe
     print_licence(recipe.base.licence, recipe.base.model or recipe.name)
+    if (processes := PartialState().num_processes) > 1:
+        tell(f"{processes} processes: an optimizer step takes {processes} times the rows that the recipe says")
     splits = [_read_splits(stage, loaded) for stage in recipe.stages]
     _begin(loaded, folder)
     _make_base(loaded, folder, splits)
@@ -130,9 +135,9 @@ def _begin(loaded: LoadedRecipe, folder: Path) -> None:
 
 
 def _make_base(loaded: LoadedRecipe, folder: Path, splits: Sequence[tuple[Split, Split]]) -> None:
-    if loaded.recipe.base.tiny is None or (folder / "base").exists():
+    if loaded.recipe.base.tiny is None:
         return
-    if PartialState().is_main_process:
+    if PartialState().is_main_process and not (folder / "base").exists():
         from train.tiny import make_tiny
 
         conversations = [each.messages for split, _ in splits for each in split.conversations]
@@ -155,10 +160,10 @@ def _run_stage(loaded: LoadedRecipe, number: int, data: StageData, folder: Path)
         if done.fingerprint != data.train.fingerprint:
             hint = f"give another folder with -o; or delete {place} and what follows it"
             raise DataError(f"{stage.data} changed since stage {place.name} was trained on it", hint)
-        err.print(escape(f"{stage.name}: done before, {done.steps:,} steps"))
+        tell(f"{stage.name}: done before, {done.steps:,} steps")
         return done
     result = run_stage(loaded, number, data, load_base(folder, loaded.recipe.base), place)
-    err.print(escape(describe_result(result)))
+    tell(describe_result(result))
     return result
 
 
