@@ -75,6 +75,8 @@ class Measured:
     label: str
     ratios: dict[str, Ratio]
     replies: list[Reply]
+    cut: int
+    """Conversations that were cut after a whole exchange."""
 
 
 def evaluate(places: Sequence[Path], options: EvaluateOptions) -> dict[str, Any]:
@@ -178,12 +180,14 @@ def _choose(loaded: LoadedModel, split: Split, room: int, options: EvaluateOptio
 def _measure(candidate: Candidate, loaded: LoadedModel, material: Material, decoding: Decoding) -> Measured:
     rules, prompts = material.rules, material.prompts
     encoder = Encoder.of(loaded.tokenizer, material.room, candidate.end_of_turn)
-    losses = measure_losses(loaded, list(encoder.encode_all(material.split.conversations)))
+    rows = list(encoder.encode_all(material.split.conversations))
+    losses = measure_losses(loaded, rows)
     replies = generate_replies(loaded, prompts, decoding, encoder.markers[encoder.end_of_turn])
     said = [_to_said(prompt, reply.text, rules) for prompt, reply in zip(prompts, replies, strict=True)]
     stopped = Ratio.of_mean([each.is_stopped for each in replies])
     measures = measure_replies(said, rules.settings, tuple(encoder.markers))
-    return Measured(candidate.label, {"perplexity": losses, "stopped": stopped, **measures}, replies)
+    cut = sum(row is not None and row.is_cut for row in rows)
+    return Measured(candidate.label, {"perplexity": losses, "stopped": stopped, **measures}, replies, cut)
 
 
 def _to_said(prompt: Prompt, text: str, rules: Rules) -> Said:
@@ -197,7 +201,7 @@ def _describe(
     prompts: Sequence[Prompt],
     options: EvaluateOptions,
 ) -> dict[str, Any]:
-    seed = options.decoding.seed
+    seed, tokens = options.decoding.seed, measured[0].ratios["perplexity"].bottoms
     draws = {len(split.conversations): draw_weights(len(split.conversations), seed)}
     draws[len(prompts)] = draw_weights(len(prompts), seed)
     shown = sorted(np.random.default_rng(seed).permutation(len(prompts))[:EXAMPLES].tolist())
@@ -210,8 +214,11 @@ def _describe(
             "split": split.name,
             "fingerprint": split.fingerprint,
             "conversations": len(split.conversations),
-            "tokens": int(measured[0].ratios["perplexity"].bottoms.sum()),
+            "tokens": int(tokens.sum()),
+            "cut": measured[0].cut,
+            "left_out": int((tokens == 0).sum()),
             "prompts": len(prompts),
+            "prompts_left_out": min(options.dialogues or 0, len(split.conversations)) - len(prompts),
             "is_simulated": split.is_simulated,
         },
         "decoding": asdict(options.decoding),

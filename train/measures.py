@@ -139,4 +139,4 @@ def measure_variety(texts: Sequence[Sequence[str]], size: int) -> Ratio:
         for each in grams
     ]
     influences = (count - 1) * (np.mean(without) - np.array(without)) if count else np.array([])
-    return Ratio(value + influences, np.ones(count))
+    return Ratio(value + influences, np.full(count, float(total > 0)))

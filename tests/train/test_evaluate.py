@@ -109,6 +109,17 @@ def test_nothing_is_measured_where_the_judge_cannot_be_asked_or_no_reply_fits(
     assert not (tmp_path / "out").exists()
 
 
+def test_what_is_too_long_is_cut_or_left_out_and_counted(
+    trained: Path, options: EvaluateOptions, tmp_path: Path
+) -> None:
+    found = evaluate([trained / "base"], replace(options, decoding=replace(SHORT, max_new_tokens=430), out=tmp_path))
+    data = found["data"]
+    assert data["prompts_left_out"] + data["prompts"] == data["conversations"]
+    assert data["prompts_left_out"] > 0
+    assert data["cut"] > 0
+    assert "left out" in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
 def test_the_judge_compares_with_the_first_model(
     trained: Path,
     options: EvaluateOptions,
@@ -199,7 +210,10 @@ def test_the_page_is_accessible_and_fits(
 
     from tests.review_ui.axe import SyncAxe
 
-    (tmp_path / "report.html").write_text(render_report(report), encoding="utf-8")
+    row = {"model": "exa-data", "won": 3, "tied": 2, "lost": 0, "unjudged": 0, "agreed": 4}
+    rate = {"value": 0.8, "low": 0.6, "high": 1.0}
+    judged = {**report, "judge": {"model": "gpt-4o", "against": "base", "results": [{**row, "rate": rate}]}}
+    (tmp_path / "report.html").write_text(render_report(judged), encoding="utf-8")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=str(chromium), args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme, bypass_csp=True)

@@ -88,6 +88,10 @@ def test_the_influence_of_a_text_is_what_leaving_it_out_changes() -> None:
     assert found.tops == pytest.approx(3 / 5 + 2 * (np.mean(without) - np.array(without)))
 
 
+def test_where_nothing_is_said_variety_cannot_be_told() -> None:
+    assert estimate(measure_variety([[], ["응"]], 2), draw_weights(2, seed=0, draws=10)) is None
+
+
 def test_a_run_brings_its_own_personas_and_limits(built_run: Path, tmp_path: Path) -> None:
     other = Persona(id="hajun", name="하준", age=29, speech_level="jondaetmal", system_prompt="너는 하준이다.")
     assert set(load_rules(built_run, other).sheets) == {"exa", "hajun"}
