@@ -16,6 +16,7 @@ import numpy as np
 from datagen.console import err
 from datagen.endpoint_options import Access, ProviderOptions, apply_options, find_access
 from datagen.errors import UsageError
+from datagen.record import clean_text
 from datagen.spec import Persona, ProviderSettings
 from train.base import LoadedModel, load_adapter, load_base, load_tokenizer, load_weights
 from train.bootstrap import DRAWS, Floats, Interval, Ratio, compare, draw_weights, estimate
@@ -253,7 +254,7 @@ def _to_json(interval: Interval | None) -> dict[str, float] | None:
 
 
 def _show(prompt: Prompt, replies: Sequence[Reply]) -> dict[str, Any]:
-    said = [{"text": each.text, "is_stopped": each.is_stopped} for each in replies]
+    said = [{"text": clean_text(each.text), "is_stopped": each.is_stopped} for each in replies]
     messages = [dict(each) for each in prompt.messages if each["role"] != "system"][-3:]
     return {"id": prompt.conversation.id, "messages": messages, "data": prompt.reference, "replies": said}
 
