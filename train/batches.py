@@ -1,7 +1,8 @@
 """Encoded rows as batches: padded to the longest, or packed without padding.
 
 A packed row carries no attention mask; the positions begin anew with each dialogue, from which transformers makes a
-mask that keeps them blind to each other (`masking_utils.find_packed_sequence_indices`).
+mask that keeps them blind to each other (`masking_utils.find_packed_sequence_indices`); only where the model keeps no
+cache, which `TrainingArguments.use_cache` sees to.
 """
 
 from collections.abc import Mapping, Sequence

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import torch
 from accelerate import PartialState
 from rich.markup import escape
+from torch.distributed.fsdp import FullyShardedDataParallel
 from torch.utils.tensorboard import SummaryWriter
 from transformers import PreTrainedTokenizerBase, TrainerCallback, TrainerState
 
@@ -148,13 +150,15 @@ class StageLog(TrainerCallback):
         was_training = model.training
         model.eval()
         ids = prompt.ids.to(model.device)
-        drawn = model.generate(
-            input_ids=ids,
-            attention_mask=torch.ones_like(ids),
-            max_new_tokens=self.max_new_tokens,
-            do_sample=False,
-            pad_token_id=self.tokenizer.pad_token_id,
-        )
+        is_split = isinstance(model, FullyShardedDataParallel)
+        with FullyShardedDataParallel.summon_full_params(model, writeback=False) if is_split else nullcontext():
+            drawn = model.generate(
+                input_ids=ids,
+                attention_mask=torch.ones_like(ids),
+                max_new_tokens=self.max_new_tokens,
+                do_sample=False,
+                pad_token_id=self.tokenizer.pad_token_id,
+            )
         model.train(was_training)
         return str(self.tokenizer.decode(drawn[0, ids.shape[1] :], skip_special_tokens=True)).strip()
 

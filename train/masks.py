@@ -23,8 +23,8 @@ IGNORED = -100
 """The label of a token that is not learned, as torch's cross entropy has it."""
 ROWS_PROVEN = 64
 """Rows of a split whose prompts are tokenised a second time, in one go."""
-LONG_TEXT = 400
-"""Characters: only system prompts are longer, and said again."""
+SAID_ONCE = range(2, 400)
+"""Characters: only system prompts are longer and the template's line breaks shorter, and both come again and again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,14 +101,14 @@ class Encoder:
     def _tokenise(self, pieces: Sequence[str]) -> list[list[int]]:
         """The ids of each piece. What stands between special tokens is tokenised in one call for all pieces."""
         parted = [_split_at(piece, tuple(self.markers)) for piece in pieces]
-        texts = [part for parts in parted for part in parts if part not in self.markers and len(part) <= LONG_TEXT]
+        texts = [part for parts in parted for part in parts if part not in self.markers and len(part) in SAID_ONCE]
         found = iter(_encode_fast(self.tokenizer, texts))
 
         def find_ids(part: str) -> Sequence[int]:
             if part in self.markers:
                 return (self.markers[part],)
             # A system prompt of a thousand characters stands in every row: it would be most of a row's cost.
-            return next(found) if len(part) <= LONG_TEXT else _encode_long(self.tokenizer, part)
+            return next(found) if len(part) in SAID_ONCE else _encode_again(self.tokenizer, part)
 
         return [[id_ for part in parts for id_ in find_ids(part)] for parts in parted]
 
@@ -184,7 +184,7 @@ def _encode(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
 
 
 @lru_cache(maxsize=256)
-def _encode_long(tokenizer: PreTrainedTokenizerBase, text: str) -> tuple[int, ...]:
+def _encode_again(tokenizer: PreTrainedTokenizerBase, text: str) -> tuple[int, ...]:
     return tuple(_encode(tokenizer, text))
 
 

@@ -182,7 +182,12 @@ def _put_adapter(recipe: Recipe, base: LoadedModel, previous: Path | None) -> Pe
     assert not isinstance(base.model, PeftModel)
     model = base.model
     if recipe.base.quantization:
-        model = prepare_model_for_kbit_training(model)  # type: ignore[no-untyped-call]
+        # Checkpointing of activations is the Trainer's, where the recipe wants it.
+        model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)  # type: ignore[no-untyped-call]
+        for module in model.modules():
+            # On a CPU bitsandbytes packs weights when they are measured, and then trains through them wrongly.
+            if hasattr(module, "support_avx512bf16_for_cpu"):
+                module.support_avx512bf16_for_cpu = False
     check_targets(model, recipe.lora)
     if previous is not None:
         return load_adapter(model, previous, is_trainable=True)
@@ -234,6 +239,7 @@ def describe_arguments(recipe: Recipe, stage: Stage, folder: Path) -> dict[str, 
         "activation_checkpointing": recipe.gradient_checkpointing,
         "train_sampling_strategy": "group_by_length" if stage.group_by_length else "random",
         "use_cpu": not is_cuda,
+        "use_cache": False,  # with a cache no mask is made for packed rows
         "ddp_find_unused_parameters": False,
         "bf16": is_cuda and recipe.base.dtype == "bfloat16",
         "fp16": is_cuda and recipe.base.dtype == "float16",
