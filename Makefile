@@ -49,8 +49,8 @@ demo-train: .venv/train
 	@[ -f runs/demo/curated/report.html ] || $(BIN)/damhwa build specs/exa-data.yaml --out runs/demo --offline
 	@[ -f runs/demo-gf/curated/report.html ] || $(BIN)/damhwa build specs/gf-persona-data.yaml --out runs/demo-gf --offline
 	$(BIN)/damhwa train specs/recipes/tiny.yaml --out $(MODEL)
-	@[ -f $(MODEL)/merged/lineage.json ] || $(BIN)/damhwa merge $(MODEL)
 	$(BIN)/damhwa evaluate $(MODEL) --data runs/demo
+	@[ -f $(MODEL)/merged/lineage.json ] || $(BIN)/damhwa merge $(MODEL)
 	printf '오늘 하루 어땠어?\n나 요즘 잠을 잘 못 자.\n' | $(BIN)/damhwa chat $(MODEL)/merged
 	@echo "open $(MODEL)/evaluation/report.html"
 

@@ -58,6 +58,7 @@ BEYOND_THE_FLOOR = {
     "train/conversations.py": FORMS,
     "train/preferences.py": FORMS,
     "train/talk.py": FORMS,
+    "train/merge.py": FORMS,
     "train/train.py": {"datagen.run_folder", *FORMS},
     "train/lineage.py": {"datagen.ledger", "datagen.spec"},
     "train/evaluate.py": {"datagen.endpoint_options", "datagen.spec"},

@@ -45,13 +45,22 @@ COMMANDS = (
     damhwa.review,
     damhwa.import_reviews,
     damhwa.add_reviewer,
+    damhwa.train,
+    damhwa.convert,
+    damhwa.merge,
+    damhwa.evaluate,
+    damhwa.chat,
+    damhwa.lineage,
 )
+
+OTHERS = {"--with", "--config_file", "--served-model-name"}
+"""Options of other programs."""
 
 
 def test_the_options_that_are_told_are_there() -> None:
-    told = set(re.findall(r"`(--[a-z-]+)", README)) | set(re.findall(r"\s(--[a-z-]+)", README))
+    told = set(re.findall(r"`(--[a-z_-]+)", README)) | set(re.findall(r"\s(--[a-z_-]+)", README))
     assert list_options(damhwa.generate) | list_options(damhwa.build) <= told | {"--out"}
-    assert told <= {option for command in COMMANDS for option in list_options(command)} | {"--with"}
+    assert told <= {option for command in COMMANDS for option in list_options(command)} | OTHERS
 
 
 def test_every_filter_is_told() -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from datagen.errors import DataError
 from train.checkpoints import hash_file
 from train.train import read_manifest
 
@@ -28,14 +29,17 @@ _SIMULATED = (
 def write_card(out: Path, trained: Path, comparison: dict[str, float]) -> None:
     """Write README.md and lineage.json to the merged model in `out`, which was trained in `trained`.
 
-    `comparison`: with base + adapter, as `damhwa merge` measured it. Raises DataError where the manifest is torn.
+    `comparison`: with base + adapter, as `damhwa merge` measured it. Raises DataError where manifest or evaluation is torn.
     """
     manifest = read_manifest(trained)
     weights = {path.name: hash_file(path) for path in sorted(out.glob("*.safetensors"))}
     lineage = manifest | {"weights": weights, "comparison": comparison}
     (out / "lineage.json").write_text(json.dumps(lineage, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     report = trained / "evaluation" / "report.json"
-    evaluation = json.loads(report.read_text(encoding="utf-8")) if report.is_file() else None
+    try:
+        evaluation = json.loads(report.read_text(encoding="utf-8")) if report.is_file() else None
+    except ValueError as exc:
+        raise DataError(f"{report} is torn: {exc}", "run `damhwa evaluate` again, or delete it") from exc
     (out / "README.md").write_text("\n".join(_draw(lineage, evaluation)) + "\n", encoding="utf-8")
 
 

@@ -13,7 +13,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from datagen.errors import DataError, UsageError
 from datagen.spec import Persona
-from train.base import load_adapter, load_base, load_tokenizer, load_weights
+from train.base import find_base, load_adapter, load_base, load_tokenizer, load_weights
 from train.card import write_card
 from train.conversations import Conversation, read_split
 from train.masks import IGNORED, Encoded, Encoder, render
@@ -21,6 +21,7 @@ from train.preferences import read_preferences
 from train.recipe import Export, Recipe
 from train.saved import add_default_persona, save_model, writing_whole
 from train.stage import read_result
+from train.talk import Sampling
 from train.train import name_last, name_stage, read_recipe
 
 COMPARED_TOKENS = 4096
@@ -56,7 +57,8 @@ def merge(folder: Path, out: Path | None = None) -> MergeReport:
         if read_result(name_stage(folder, number, stage)) is None:
             raise UsageError(f"stage {stage.name} of {folder} is not done", "go on with `damhwa train` and its recipe")
     out = out or folder / "merged"
-    with writing_whole(out) as place:
+    size = sum(each.stat().st_size for each in Path(find_base(folder, recipe.base)).glob("*.safetensors"))
+    with writing_whole(out, size) as place:
         tokenizer, rows, expected = _write_merged(folder, recipe, persona, place)
         check_text(tokenizer, load_tokenizer(str(place)), [conversation for conversation, _ in rows], persona)
         found = _compare(load_weights(str(place)), [row for _, row in rows], expected)
@@ -90,6 +92,10 @@ def _write_merged(
         raise DataError(f"the adapter {name_last(folder)} is broken: {exc}", "train the stage again") from exc
     template = base.tokenizer.get_chat_template()
     base.tokenizer.chat_template = add_default_persona(template, persona.system_prompt.strip())
+    assert merged.generation_config is not None
+    # `transformers serve` draws the likeliest token, whatever a request says, unless the model's own settings sample.
+    settings, drawn = merged.generation_config, Sampling()
+    settings.do_sample, settings.temperature, settings.top_p = True, drawn.temperature, drawn.top_p
     save_model(place, merged, base.tokenizer, recipe.base.end_of_turn)
     base.tokenizer.chat_template = template
     return base.tokenizer, rows, expected
