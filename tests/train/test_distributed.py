@@ -67,7 +67,7 @@ def test_two_processes_train_what_one_does_with_the_same_rows_in_a_step(
 
 
 def test_the_fsdp_config_wraps_each_layer_of_the_bases_we_train(tiny_base: Path) -> None:
-    config = load_config_from_file(str(ROOT / "specs/recipes/fsdp.yaml"))
+    config = load_config_from_file(str(ROOT / "specs/accelerate/fsdp.yaml"))
     assert config.distributed_type == "FSDP"
     asked = config.fsdp_config
     assert asked["fsdp_transformer_layer_cls_to_wrap"] == LlamaDecoderLayer.__name__
