@@ -413,12 +413,16 @@ def train(
 ) -> None:
     """Train a persona model, stage by stage, with LoRA. After a kill the same command goes on and ends the same."""
     _open_training()
+    from accelerate import PartialState
+
     from train.recipe import load_recipe
     from train.train import describe_trained
     from train.train import train as run
 
     loaded = load_recipe(recipe)
     trained = run(loaded, out or Path("models") / loaded.recipe.name)
+    if not PartialState().is_main_process:
+        return  # one of several processes tells
     if as_json:
         _print_json(asdict(trained))
     else:
@@ -474,7 +478,9 @@ def evaluate(
         int | None, typer.Option(min=1, help="Dialogues that get a generated reply, at most; the recipe's by default.")
     ] = None,
     max_new_tokens: Annotated[int | None, typer.Option(min=1, help="Longest reply; the recipe's by default.")] = None,
-    temperature: Annotated[float, typer.Option(min=0, help="0 takes the most likely token each time.")] = 0.0,
+    temperature: Annotated[
+        float | None, typer.Option(min=0, help="0 takes the most likely token each time; the recipe's by default.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of the choice of dialogues, the sampling and the intervals.")] = 0,
     batch: Annotated[int, typer.Option(min=1, help="Prompts at a time.")] = 16,
     judge: Annotated[

@@ -29,7 +29,7 @@ _SIMULATED = (
 def write_card(out: Path, trained: Path, comparison: dict[str, float]) -> None:
     """Write README.md and lineage.json to the merged model in `out`, which was trained in `trained`.
 
-    `comparison`: with base + adapter, as `damhwa merge` measured it. Raises DataError where manifest or evaluation is torn.
+    `comparison`: with base + adapter, as `damhwa merge` measured it. Raises DataError where what it reads is torn.
     """
     manifest = read_manifest(trained)
     weights = {path.name: hash_file(path) for path in sorted(out.glob("*.safetensors"))}

@@ -43,7 +43,7 @@ class EvaluateOptions:
     dialogues: int | None = None
     """Conversations that get a generated reply, at most; None: the recipe's `evaluation.dialogues`."""
     decoding: Decoding = field(default_factory=Decoding)
-    """`max_new_tokens` 0: the recipe's."""
+    """`max_new_tokens` 0, `temperature` None: the recipe's."""
     judge: ProviderOptions | None = None
     """`model` and the endpoint of the judge; None: nobody is asked."""
     out: Path | None = None
@@ -125,7 +125,9 @@ def _find_recipe(places: Sequence[Path]) -> tuple[Recipe, Persona]:
 
 def _fill(options: EvaluateOptions, recipe: Recipe) -> EvaluateOptions:
     asked = recipe.evaluation
-    decoding = replace(options.decoding, max_new_tokens=options.decoding.max_new_tokens or asked.max_new_tokens)
+    given = options.decoding
+    temperature = asked.temperature if given.temperature is None else given.temperature
+    decoding = replace(given, max_new_tokens=given.max_new_tokens or asked.max_new_tokens, temperature=temperature)
     return replace(options, dialogues=options.dialogues or asked.dialogues, decoding=decoding)
 
 

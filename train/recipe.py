@@ -138,6 +138,8 @@ class Evaluation(_Form):
     dialogues: int = Field(100, ge=1)
     """Held-out dialogues that get a generated reply."""
     max_new_tokens: int = Field(160, ge=1)
+    temperature: float = Field(0.8, ge=0, le=2)
+    """Of `damhwa evaluate`, as people chat with it; 0 takes the most likely token each time."""
 
 
 class Export(_Form):

@@ -26,7 +26,7 @@ class Decoding:
     """How replies are drawn. `temperature` 0: the most likely token each time (greedy), which is reproducible."""
 
     max_new_tokens: int = 160
-    temperature: float = 0.0
+    temperature: float | None = 0.0
     seed: int = 0
     batch: int = 16
     """Prompts at a time. Sampled replies depend on it; greedy ones do not."""
@@ -110,7 +110,7 @@ def _configure(loaded: LoadedModel, decoding: Decoding, end: int) -> Iterator[An
     """The model with our settings in place of its own: `generate` would take from those whatever ours leave open."""
     whole: Any = loaded.model
     model = whole.get_base_model() if hasattr(whole, "get_base_model") else whole  # peft's wrapper has settings too
-    is_drawn = decoding.temperature > 0
+    is_drawn = bool(decoding.temperature)
     options: dict[str, Any] = {"max_new_tokens": decoding.max_new_tokens, "eos_token_id": end, "pad_token_id": end}
     if is_drawn:
         options |= {"temperature": decoding.temperature, "top_p": 1.0, "top_k": 0}
