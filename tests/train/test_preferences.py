@@ -33,6 +33,7 @@ REWRITTEN = (
     "*고개를 끄덕이며* 그랬구나~ 얘기해 줘서 고마워, {유저}야.",
     "*활짝 웃으며* 역시 {유저}야! 내일은 더 재밌을 거야 ㅎㅎ",
 )
+POLITE = ("네, 알겠습니다. 무엇을 도와드릴까요?", "죄송합니다. 그건 잘 모르겠습니다.", "좋은 하루 보내시기 바랍니다.")
 LEARNING = {"epochs": 1, "batch": 4, "accumulation": 1, "learning_rate": 1e-2, "schedule": "constant"}
 
 
@@ -47,7 +48,20 @@ def exported(built_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
                 _review(run, number, row["id"], row["messages"])
     out = run.parent / "preferences"
     export([open_export_source(run, ())], out, "preferences", with_system_prompt=True)
+    for path in (out / "kto").glob("*.parquet"):
+        _spoil_unwanted(path)
     return out
+
+
+def _spoil_unwanted(path: Path) -> None:
+    """Give what was found wanting a fault that can be learned: the simulator's dialogues were judged by turns."""
+    rows = pq.read_table(path)
+    answers = [
+        row["completion"] if row["label"] else [{"role": "assistant", "content": POLITE[number % len(POLITE)]}]
+        for number, row in enumerate(rows.to_pylist())
+    ]
+    place = rows.schema.get_field_index("completion")
+    pq.write_table(rows.set_column(place, "completion", pa.array(answers, rows.schema.field(place).type)), path)
 
 
 def _review(run: Path, number: int, id_: str, messages: list[dict[str, str]]) -> None:
@@ -159,7 +173,7 @@ def test_kto_makes_accepted_answers_likelier_against_flagged_ones(trained: Loade
     rows = encode(trained, folder, "kto", "train")
     gains = find_gains(trained, folder, ("2-dpo", "3-kto"), rows)[:, 0]
     wanted = torch.tensor([row.is_wanted for row in rows])
-    assert gains[wanted].mean() > gains[~wanted].mean() + 0.2
+    assert gains[wanted].mean() > gains[~wanted].mean() + 1
     assert read_log(folder / "3-kto")[-1]["held_out_loss"] < read_log(folder / "3-kto")[0]["held_out_loss"]
 
 
@@ -193,7 +207,8 @@ def test_rows_that_do_not_fit_are_left_out_and_counted(
     train_split, held_out = (read_preferences(stage, name, loaded.persona) for name in ("train", "validation"))
     tokenizer = load_base(tiny_base, loaded.recipe.base).tokenizer
     whole = prepare(stage, (train_split, held_out), Encoder.of(tokenizer, 1024))
-    limit = sorted(len(row.ids) for row in whole.rows)[len(whole.rows) // 2]
+    lengths = sorted(len(row.ids) for row in whole.rows)
+    limit = max(lengths[len(lengths) // 2], min(len(row.ids) for row in whole.held_out_rows))
     few = prepare(stage, (train_split, held_out), Encoder.of(tokenizer, limit))
     assert few.left_out
     assert {row.id for row in few.rows} | set(few.left_out) == {row.id for row in whole.rows}
