@@ -74,6 +74,7 @@ bench: .venv/dev
 	$(BIN)/python -m benchmarks.speech_level
 	$(BIN)/python -m benchmarks.duplicates truth edits growth lookup live template
 	$(BIN)/python -m benchmarks.review
+	$(BIN)/python -m benchmarks.training runs/demo runs/demo-gf
 
 clean:
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
