@@ -9,14 +9,14 @@ lies there. A few MB of memory, whatever the size of the model.
 import json
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 from typing import Any
 
 import torch
-from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError, safe_open
 from transformers import AutoTokenizer, GenerationConfig, LlamaConfig, LlamaForCausalLM
 
@@ -97,18 +97,25 @@ def to_llama_config(exaone: Mapping[str, Any]) -> LlamaConfig:
     if (kind := exaone.get("model_type")) != "exaone" or exaone.get("activation_function", "silu") != "silu":
         hint = "EXAONE 3.5 it has to be: EXAONE 4, or what is a Llama already, needs no conversion"
         raise UsageError(f"this is a model of type {kind!r}, expected 'exaone' with SiLU", hint)
-    try:
+    with _reading_config():
         keys = {key: exaone[key] for key in _SAME_KEYS} | {key: exaone[old] for key, old in _RENAMED_KEYS.items()}
         rope = {**(exaone.get("rope_scaling") or {"rope_type": "default"}), "rope_theta": exaone["rope_theta"]}
         head_dim = exaone.get("head_dim")
         return LlamaConfig(architectures=["LlamaForCausalLM"], head_dim=head_dim, rope_parameters=rope, **keys)
-    except (KeyError, StrictDataclassError) as exc:
-        raise UsageError(f"this config.json is not EXAONE 3.5's: {exc} is missing or wrong", _AGAIN) from exc
+
+
+@contextmanager
+def _reading_config() -> Iterator[None]:
+    try:
+        yield
+    except Exception as exc:  # a dozen kinds: no such key, text for a number, no heads, a size below 0, no such dtype
+        told = f"{exc} is missing" if isinstance(exc, KeyError) else str(exc)
+        raise UsageError(f"this config.json is not EXAONE 3.5's: {told}", _AGAIN) from exc
 
 
 def _read_tensors(source: Path) -> dict[str, _Tensor]:
     """Name → place and shape, of all shards, as their headers say it."""
-    index = _read_json(source / _INDEX).get("weight_map", {}) if (source / _INDEX).is_file() else {}
+    index = _read_index(source / _INDEX) if (source / _INDEX).is_file() else {}
     tensors: dict[str, _Tensor] = {}
     for shard in sorted(set(index.values())) if index else [_find_single(source)]:
         try:
@@ -124,6 +131,17 @@ def _read_tensors(source: Path) -> dict[str, _Tensor]:
     return tensors
 
 
+def _read_index(path: Path) -> dict[str, str]:
+    """Name → shard. Raises DataError for what is no name of a file beside the index: it would be written to, too."""
+    index = _read_json(path).get("weight_map", {})
+    if not isinstance(index, dict):
+        raise DataError(f"`weight_map` of {path} holds a {type(index).__name__}, expected an object", _AGAIN)
+    for shard in index.values():
+        if not isinstance(shard, str) or Path(shard).name != shard or not shard.endswith(".safetensors"):
+            raise DataError(f"{path} names the shard {shard!r}, expected a .safetensors file beside it", _AGAIN)
+    return index
+
+
 def _find_single(source: Path) -> str:
     if not (source / "model.safetensors").is_file():
         what = "only pytorch_model*.bin" if any(source.glob("pytorch_model*.bin")) else "no weights"
@@ -134,7 +152,7 @@ def _find_single(source: Path) -> str:
 
 def _match_names(source: Path, tensors: Mapping[str, _Tensor], config: LlamaConfig) -> dict[str, str]:
     """EXAONE's name → Llama's, for the tensors there are: all that this Llama needs, and no other."""
-    with torch.device("meta"):
+    with _reading_config(), torch.device("meta"):
         llama = LlamaForCausalLM(config).state_dict()
     names = {_to_exaone_name(name): name for name in llama}
     wanted = {name: tuple(llama[new].shape) for name, new in names.items()}
@@ -162,7 +180,7 @@ def _rename_shard(source: Path, target: Path, names: Mapping[str, str]) -> int:
 
     The format: the header's length in 8 bytes, the header in JSON, the data; offsets count from where the data begins.
     """
-    with source.open("rb") as given, target.open("wb") as written:
+    with source.open("rb") as given, target.open("xb") as written:
         header = json.loads(given.read(int.from_bytes(given.read(8), "little")))
         renamed = {names.get(name, name): entry for name, entry in header.items()} | {"__metadata__": {"format": "pt"}}
         text = json.dumps(renamed, separators=(",", ":")).encode()
@@ -186,7 +204,10 @@ def _write_tokenizer(source: Path, folder: Path) -> None:
 
 
 def _check_tokenizer(source: Path, folder: Path, config: LlamaConfig) -> None:
-    tokenizer = AutoTokenizer.from_pretrained(folder)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder)
+    except Exception as exc:  # a dozen kinds again
+        raise DataError(f"the tokenizer of {source} cannot be read: {exc!r}", _AGAIN) from exc
     ids = {name: getattr(tokenizer, name) for name in _IDS}
     wanted = {name: getattr(config, name) for name in _IDS}
     _refuse_difference(f"{source / 'config.json'} (special tokens)", ids, wanted)
@@ -195,9 +216,11 @@ def _check_tokenizer(source: Path, folder: Path, config: LlamaConfig) -> None:
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as exc:
         raise UsageError(f"there is no {path}", "give the folder that the checkpoint was downloaded to") from exc
     except (OSError, ValueError) as exc:
         raise DataError(f"{path} cannot be read as JSON: {exc}", _AGAIN) from exc
+    if not isinstance(content, dict):
+        raise DataError(f"{path} holds a {type(content).__name__}, expected an object", _AGAIN)
     return content

@@ -29,6 +29,7 @@ from tests.train.exaone_world import (
 )
 from train.convert import convert, to_llama_config
 
+INDEX = "model.safetensors.index.json"
 UNTIED = SMALL | {"tie_word_embeddings": False, "num_layers": 2}
 UNSCALED = SMALL | {"rope_scaling": None, "num_key_value_heads": 8}
 REAL = SMALL | {
@@ -214,6 +215,10 @@ def _edit(file: str, **changes: object) -> Damage:
     return change
 
 
+def _write(file: str, content: object) -> Damage:
+    return lambda folder: write_json(folder / file, content)
+
+
 def _edit_tensors(change: Callable[[Tensors], object]) -> Damage:
     def rewrite(folder: Path) -> None:
         tensors = load_file(folder / "model.safetensors")
@@ -237,13 +242,24 @@ def _pickle(folder: Path) -> None:
     [
         (_edit("config.json", model_type="llama"), UsageError, "type 'llama', expected 'exaone'"),
         (_edit("config.json", activation_function="gelu"), UsageError, "expected 'exaone' with SiLU"),
-        (_edit("config.json", num_layers=None), UsageError, "'num_layers' is missing or wrong"),
+        (_edit("config.json", num_layers=None), UsageError, "'num_layers' is missing"),
         (_edit("config.json", hidden_size="wide"), UsageError, "hidden_size"),
         (_edit("config.json", num_layers=4), DataError, r"transformer.h.3.\S+: none, expected \("),
         (_edit("config.json", num_layers=2), DataError, "expected none"),
         (_edit("config.json", intermediate_size=128), DataError, r"\(112, 64\), expected \(128, 64\)"),
         (_edit("config.json", tie_word_embeddings=False), DataError, "lm_head.weight: none"),
         (_edit("config.json", eos_token_id=361), DataError, "eos_token_id: 6, expected 361"),
+        (_edit("config.json", rope_scaling="linear"), UsageError, "is not EXAONE 3.5's"),
+        (_edit("config.json", num_attention_heads=0), UsageError, "is not EXAONE 3.5's"),
+        (_edit("config.json", vocab_size=-1), UsageError, "is not EXAONE 3.5's"),
+        (_edit("config.json", torch_dtype="foo"), UsageError, "is not EXAONE 3.5's"),
+        (_write("config.json", []), DataError, "config.json holds a list, expected an object"),
+        (_write("tokenizer_config.json", []), DataError, "tokenizer_config.json holds a list"),
+        (_write("tokenizer.json", {}), DataError, "the tokenizer of .*exaone cannot be read"),
+        (_write(INDEX, []), DataError, "index.json holds a list"),
+        (_write(INDEX, {"weight_map": ["model.safetensors"]}), DataError, "weight_map"),
+        (_write(INDEX, {"weight_map": {"transformer.wte.weight": 1}}), DataError, "names the shard 1, expected"),
+        (_write(INDEX, {"weight_map": {"transformer.wte.weight": ".."}}), DataError, "names the shard '..', expected"),
         (lambda folder: (folder / "config.json").unlink(), UsageError, "there is no .*config.json"),
         (lambda folder: (folder / "config.json").write_text("{", encoding="utf-8"), DataError, "read as JSON"),
         (_edit_tensors(lambda all_: all_.pop("transformer.ln_f.weight")), DataError, "ln_f.weight: none"),
@@ -284,6 +300,20 @@ def test_an_index_that_is_not_true_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(DataError, match=r"index.json says, 1 differ: transformer.wte.weight"):
         convert(source, tmp_path / "llama")
+
+
+@pytest.mark.parametrize("place", ["../outside.safetensors", "{absolute}/outside.safetensors"])
+def test_an_index_that_names_a_file_outside_the_folder_leaves_that_file_as_it_was(tmp_path: Path, place: str) -> None:
+    source = write_checkpoint(tmp_path / "exaone", SMALL, make_tensors(SMALL), shards=1)
+    outside = (source / "model.safetensors").rename(tmp_path / "outside.safetensors")
+    before = outside.read_bytes()
+    shard = place.format(absolute=tmp_path)
+    write_json(source / INDEX, {"weight_map": dict.fromkeys(load_file(outside), shard)})
+
+    with pytest.raises(DataError, match=f"names the shard '{shard}', expected"):
+        convert(source, tmp_path / "llama")
+
+    assert outside.read_bytes() == before
 
 
 def test_a_tensor_that_lies_in_two_shards_is_refused(tmp_path: Path) -> None:
