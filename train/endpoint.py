@@ -1,6 +1,5 @@
 """A model behind an OpenAI-compatible endpoint: `transformers serve`, vLLM, and whatever speaks like them."""
 
-import json
 from collections.abc import Generator
 from dataclasses import asdict, dataclass, field
 from threading import Event
@@ -40,8 +39,8 @@ class EndpointSpeaker:
                     if stop.is_set():
                         return
                     is_whole, has_begun = is_whole or choice.finish_reason is not None, True
-                    yield choice.delta.content or ""
-        except (openai.OpenAIError, json.JSONDecodeError) as exc:
+                    yield "" + (choice.delta.content or "")  # whatever JSON holds comes through: no text fails here
+        except (openai.OpenAIError, ValueError, TypeError, AttributeError, LookupError) as exc:
             raise self._explain(exc, has_begun) from exc
         if not is_whole:
             raise ProviderError(f"{self.base_url} broke the reply off", "see the endpoint's own output")
@@ -56,4 +55,5 @@ class EndpointSpeaker:
             return ProviderError(f"{self.base_url} answered {told}", _HINTS.get(exc.status_code, hint))
         if isinstance(exc, openai.APIConnectionError) and not has_begun:
             return ProviderError(f"{self.base_url} cannot be reached: {told}", "start it, or check --base-url")
+        told = told if isinstance(exc, openai.OpenAIError) else f"no chunk of a chat completion ({told})"
         return ProviderError(f"{self.base_url} broke the reply off: {told}", hint)

@@ -80,6 +80,27 @@ def test_what_is_no_stream_of_completions_is_told(start_server: Start) -> None:
         _ask(start_server(handle))
 
 
+@pytest.mark.parametrize(
+    "data",
+    [
+        b'{"choices": null}',
+        b'{"choices": {"0": 1}}',
+        b'{"choices": [5]}',
+        b'{"choices": [{"index": 0, "delta": null}]}',
+        b'{"choices": [{"index": 0, "delta": {"content": 5}, "finish_reason": "stop"}]}',
+        b"[]",
+        b"5",
+        b"\xff\xfe",
+    ],
+)
+def test_a_chunk_of_another_shape_is_told_and_ends_the_reply(start_server: Start, data: bytes) -> None:
+    async def handle(_: web.Request) -> web.StreamResponse:
+        return web.Response(body=b"data: " + data + b"\n\n", content_type="text/event-stream")
+
+    with pytest.raises(ProviderError, match="broke the reply off: no chunk of a chat completion"):
+        _ask(start_server(handle))
+
+
 @pytest.mark.parametrize(("status", "hint"), [(401, "OPENAI_API_KEY"), (404, "--model"), (400, "own output")])
 def test_a_refusal_is_told_with_what_to_do(start_server: Start, status: int, hint: str) -> None:
     with pytest.raises(ProviderError, match=f"answered {status} .*sorry") as caught:
