@@ -74,15 +74,23 @@ def answer(partner: Partner, messages: Messages, stop: Event) -> Generator[str |
     Raises UsageError where the last message alone is too long, ProviderError where the model fails; what came stands.
     """
     system = [{"role": "system", "content": partner.system_prompt}] if partner.system_prompt else []
-    for left in range(0, len(messages), 2):
-        with closing(partner.speak([*system, *messages[left:]], stop)) as pieces:
+    too_few, enough, last = -1, None, (len(messages) - 1) // 2
+    left = 0  # then 1, 2, 4 … until it is enough, and then between the last two
+    while too_few < last and not stop.is_set():
+        is_least = left == too_few + 1
+        # A reply that is left in the middle sets its event, so one that only shows that it fits has its own.
+        with closing(partner.speak([*system, *messages[2 * left :]], stop if is_least else Event())) as pieces:
             try:
                 first = next(pieces, "")
             except TooLongError:
-                continue
-            if left:
-                yield left // 2
-            yield first
-            yield from pieces
-            return
-    raise UsageError("the message does not fit the model's context", "say it in fewer words")
+                too_few = left
+            else:
+                if is_least:
+                    yield from [left] if left else []
+                    yield first
+                    yield from pieces
+                    return
+                enough = left
+        left = (too_few + enough + 1) // 2 if enough is not None and enough > too_few else min(2 * left or 1, last)
+    if not stop.is_set():
+        raise UsageError("the message does not fit the model's context", "say it in fewer words")

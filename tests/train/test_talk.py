@@ -1,6 +1,8 @@
 """What leaves a context that is full, and where the system prompt stands."""
 
 import json
+from collections.abc import Generator
+from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
 
@@ -8,7 +10,7 @@ import pytest
 
 from datagen.errors import DataError, SpecError, UsageError
 from tests.train.chatting import GREETING, Script
-from train.talk import Partner, TooLongError, answer, find_persona
+from train.talk import Messages, Partner, TooLongError, answer, find_persona
 
 CHAT = [
     {"role": "user", "content": "나 왔어"},
@@ -35,9 +37,58 @@ def test_without_a_system_prompt_the_models_own_is_not_disturbed() -> None:
     assert script.asked == [CHAT[:1]]
 
 
+@dataclass
+class Narrow:
+    """Takes `room` messages at most. As with a model of ours, whoever leaves a reply sets its event."""
+
+    room: int
+    asked: list[int] = field(default_factory=list)
+
+    def speak(self, messages: Messages, stop: Event) -> Generator[str, None, None]:
+        self.asked.append(len(messages))
+        if len(messages) > self.room:
+            raise TooLongError
+        try:
+            for piece in ("알았어, ", "봐줄게."):
+                if not stop.is_set():
+                    yield piece
+        finally:
+            stop.set()
+
+
+@pytest.mark.parametrize("exchanges", [1, 2, 3, 4, 7, 60, 800])
+def test_a_long_chat_loses_no_more_than_it_must_and_is_not_tried_at_every_length(exchanges: int) -> None:
+    chat = (CHAT[:2] * exchanges)[:-1]
+    for kept in {1, 2, 3, exchanges // 3, exchanges // 2, exchanges - 1, exchanges} & {*range(1, exchanges + 1)}:
+        narrow = Narrow(2 * kept - 1)
+        left, *pieces = [0, *answer(Partner("tiny", narrow.speak), chat, Event())][-3:]
+        assert (left, "".join(map(str, pieces))) == (exchanges - kept, "알았어, 봐줄게.")
+        assert len(narrow.asked) <= 2 * exchanges.bit_length() + 2
+
+
+def test_an_endpoint_that_changes_its_mind_about_what_fits_is_not_asked_for_ever() -> None:
+    script = Script.of(*[TooLongError()] * 3, "?", *[TooLongError()] * 3)
+    with pytest.raises(UsageError, match="does not fit"):
+        list(answer(script.partner, CHAT[:2] * 5 + CHAT[:1], Event()))
+    assert [11 - len(each) for each in script.asked] == [0, 2, 4, 8, 6, 8, 10]
+
+
+def test_who_stops_while_a_long_chat_is_made_to_fit_gets_nothing() -> None:
+    stop, narrow = Event(), Narrow(0)
+
+    def speak(messages: Messages, stopped: Event) -> Generator[str, None, None]:
+        stop.set()
+        return narrow.speak(messages, stopped)
+
+    assert list(answer(Partner("tiny", speak), CHAT[:2] * 100 + CHAT[:1], stop)) == []
+    assert narrow.asked == [201]
+
+
 def test_a_message_that_does_not_fit_even_alone_is_told() -> None:
     with pytest.raises(UsageError, match="does not fit"):
         list(answer(Script.of(*[TooLongError() for _ in range(3)]).partner, CHAT, Event()))
+    with pytest.raises(UsageError, match="does not fit"):
+        list(answer(Script.of().partner, [], Event()))
 
 
 PERSONA = {"id": "exa", "name": "엑사", "age": 19, "speech_level": "banmal", "system_prompt": "너는 엑사다.\n"}
