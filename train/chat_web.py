@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import jinja2
 from aiohttp import web
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from yarl import URL
 
 from datagen.console import err
@@ -38,7 +38,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 class _Message(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
     role: Literal["user", "assistant"]
-    content: str
+    content: str = Field(min_length=1)
 
 
 _MESSAGES = TypeAdapter(list[_Message])
@@ -101,9 +101,12 @@ async def _guard(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 async def _read(request: web.Request) -> list[dict[str, str]]:
     try:
-        return [each.model_dump() for each in _MESSAGES.validate_json(await request.read())]
+        messages = [each.model_dump() for each in _MESSAGES.validate_json(await request.read())]
     except ValidationError as exc:
         raise UsageError(f"no chat: {exc.errors(include_input=False)[0]['msg']}") from exc
+    if any(each["role"] != ("user", "assistant")[number % 2] for number, each in enumerate(messages)):
+        raise UsageError("no chat: expected user and assistant in turn, user first")
+    return messages
 
 
 async def _stream_reply(request: web.Request, partner: Partner, messages: list[dict[str, str]]) -> web.StreamResponse:
@@ -121,6 +124,9 @@ async def _stream_reply(request: web.Request, partner: Partner, messages: list[d
                 tell(**({"left": piece} if isinstance(piece, int) else {"text": piece}))
         except DamhwaError as exc:
             tell(error=exc.message, hint=exc.hint)
+        except Exception as exc:  # a defect of ours: the page may not take it for the end of a reply
+            err.print_exception()
+            tell(error=f"the reply failed: {type(exc).__name__}: {exc}", hint="the terminal has its traceback")
         finally:
             tell(done=True)
 

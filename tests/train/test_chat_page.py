@@ -300,14 +300,45 @@ def test_a_name_that_was_bound_to_loopback_anew_gets_no_page(start: Callable[[Sc
     caught.value.close()
 
 
-@pytest.mark.parametrize("body", [b"", b"{}", b'[{"role": "system", "content": "x"}]', b'[{"role": "user"}]'])
-def test_what_is_no_chat_is_told(start: Callable[[Script], str], body: bytes) -> None:
-    url = start(Script.of(GREETING))
+def _post(url: str, path: str, body: bytes) -> str:
+    with urlopen(Request(url + path, body, {"Origin": url, "Content-Type": "application/json"})) as answer:
+        told: str = answer.read().decode()
+    return told
+
+
+@pytest.mark.parametrize("path", ["/reply", "/keep"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{}",
+        b'[{"role": "system", "content": "x"}]',
+        b'[{"role": "user"}]',
+        b'[{"role": "assistant", "content": "hi"}]',
+        b'[{"role": "user", "content": "hi"}, {"role": "user", "content": "hi"}]',
+        b'[{"role": "user", "content": ""}]',
+    ],
+)
+def test_what_is_no_chat_is_told_and_not_kept(
+    start: Callable[[Script], str], saved: SavedChats, path: str, body: bytes
+) -> None:
     with pytest.raises(HTTPError) as caught:
-        urlopen(Request(f"{url}/reply", body, {"Origin": url, "Content-Type": "application/json"}))
+        _post(start(Script.of(GREETING)), path, body)
     assert caught.value.code == 400
     assert "no chat" in json.load(caught.value)["error"]
     caught.value.close()
+    assert not saved.file.exists()
+
+
+def test_a_reply_that_fails_in_a_way_nobody_thought_of_does_not_end_as_if_it_were_whole(
+    start: Callable[[Script], str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = _post(start(Script.of(ValueError("no such role"))), "/reply", b'[{"role": "user", "content": "hi"}]')
+    error, done = map(json.loads, told.splitlines())
+    assert error["error"] == "the reply failed: ValueError: no such role"
+    assert error["hint"]
+    assert done == {"done": True}
+    assert "Traceback" in capsys.readouterr().err
 
 
 def test_every_answer_has_the_strict_headers(start: Callable[[Script], str]) -> None:
