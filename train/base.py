@@ -74,13 +74,21 @@ def load_weights(
         options["quantization_config"] = _quantize(dtype or torch.bfloat16)
     try:
         config = AutoConfig.from_pretrained(place, revision=revision)
-        model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(place, config=config, **options)
+        found: Any = AutoModelForCausalLM.from_pretrained(place, config=config, output_loading_info=True, **options)
     except Exception as exc:  # as above
         raise _explain(place, exc) from exc
+    model, told = found
+    if unfit := sorted(
+        str(name) for kind in ("missing_keys", "unexpected_keys", "mismatched_keys") for name in told[kind]
+    ):
+        # transformers would draw what is missing at random, and tell it in a log that nobody reads.
+        what = f"the weights of {place} do not fit its config: {', '.join(unfit[:5])}{' …' if len(unfit) > 5 else ''}"
+        raise UsageError(what, "download or convert the base again")
     if not quantization:
-        model.to(pick_device())  # type: ignore[arg-type]
-    model.train(False)
-    return model
+        model.to(pick_device())
+    loaded: PreTrainedModel = model
+    loaded.train(False)
+    return loaded
 
 
 def load_adapter(model: PreTrainedModel, adapter: Path, *, is_trainable: bool = False) -> PeftModel:

@@ -5,12 +5,13 @@ mask that keeps them blind to each other (`masking_utils.find_packed_sequence_in
 cache, which `TrainingArguments.use_cache` sees to.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch.utils.data import Dataset
+from transformers.trainer_pt_utils import LengthGroupedSampler
 
 from train.masks import IGNORED, Encoded
 
@@ -55,6 +56,38 @@ def _forget_first(row: Encoded) -> Any:
     labels = row.labels
     labels[0] = IGNORED
     return labels
+
+
+class _SteadyGroups(LengthGroupedSampler):
+    """transformers' order by length, drawn from seed and epoch alone."""
+
+    def __init__(self, theirs: LengthGroupedSampler, seed: int) -> None:
+        super().__init__(theirs.batch_size, lengths=theirs.lengths)
+        self.seed, self.epoch = seed, 0
+
+    def set_epoch(self, epoch: int) -> None:
+        self.epoch = epoch
+
+    def __iter__(self) -> Iterator[int]:
+        self.generator = torch.Generator().manual_seed(self.seed + self.epoch)
+        order: Iterator[int] = super().__iter__()  # type: ignore[no-untyped-call]
+        return order
+
+
+class Steady:
+    """Before a Trainer among the bases: how often it measures changes nothing, and a resumed run meets the same rows.
+
+    transformers draws an order by length, and measures, with the random state that dropout draws from.
+    """
+
+    def evaluate(self, *args: Any, **options: Any) -> Any:
+        with torch.random.fork_rng():
+            return super().evaluate(*args, **options)  # type: ignore[misc]
+
+    def _get_train_sampler(self, *args: Any) -> Any:
+        sampler = super()._get_train_sampler(*args)  # type: ignore[misc]
+        seed: int = self.args.seed  # type: ignore[attr-defined]
+        return _SteadyGroups(sampler, seed) if isinstance(sampler, LengthGroupedSampler) else sampler
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,11 +23,18 @@ def check_tokens(tokenizer: PreTrainedTokenizerBase, end_of_turn: str | None) ->
         raise UsageError(f"the tokenizer has no token {end} that ends a turn", "name one with `base.end_of_turn`")
     if tokenizer.pad_token_id is None:
         raise UsageError("the tokenizer has no padding token", f"name one with `base.pad`; {_suggest(tokenizer)}")
+    if tokenizer.convert_tokens_to_ids(str(tokenizer.pad_token)) in _list_unknown(tokenizer, tokenizer.pad_token):
+        raise UsageError(f"the tokenizer does not know the padding token {tokenizer.pad_token}", _suggest(tokenizer))
     if tokenizer.pad_token_id in (tokenizer.eos_token_id, tokenizer.convert_tokens_to_ids(end)):
         what = (
             f"the padding token {tokenizer.pad_token} is also the end of a turn: masked as padding, it is never learned"
         )
         raise UsageError(what, f"name another with `base.pad`; {_suggest(tokenizer)}")
+
+
+def _list_unknown(tokenizer: PreTrainedTokenizerBase, token: object) -> tuple[int | None, ...]:
+    """The ids that a token gets which is none."""
+    return (None,) if token == tokenizer.unk_token else (None, tokenizer.unk_token_id)
 
 
 def _suggest(tokenizer: PreTrainedTokenizerBase) -> str:

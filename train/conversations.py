@@ -7,8 +7,9 @@ A run, or a `curated/` folder, is read as it lies there; anything else by `datas
 import hashlib
 import json
 import warnings
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,10 @@ class Split:
     conversations: tuple[Conversation, ...]
     fingerprint: str
     is_simulated: bool
+    prompts: dict[str, str] = field(default_factory=dict)
+    """Persona → system prompt, as the run was made with."""
+    strangers: dict[str, int] = field(default_factory=dict)
+    """Personas whose prompt nobody knows → their rows."""
 
 
 def read_split(place: str, name: str, persona: Persona, config: str | None = None) -> Split:
@@ -57,14 +62,15 @@ def read_split(place: str, name: str, persona: Persona, config: str | None = Non
     else:
         rows, prompts = _load_dataset(place, name, config), {}
     known = {**prompts, persona.id: prompts.get(persona.id, persona.system_prompt)}
-    found, is_simulated = [], False
+    found, is_simulated, strangers = [], False, Counter[str]()
     for number, row in enumerate(rows, 1):
         found.append(read_row(row, f"{place}, split {name}, row {number}", known, persona))
         is_simulated |= row.get("provider") == SIMULATOR
+        strangers[found[-1].persona] += found[-1].persona not in known
     if not found:
         hint = "build or curate it again, or give the stage other data"
         raise UsageError(f"the split '{name}' of {place} is empty or missing, expected conversations", hint)
-    return Split(place, name, tuple(found), fingerprint(found), is_simulated)
+    return Split(place, name, tuple(found), fingerprint(found), is_simulated, prompts, dict(+strangers))
 
 
 def find_curated(place: str) -> Path | None:
@@ -145,10 +151,21 @@ def read_row(row: dict[str, Any], where: str, prompts: dict[str, str], persona: 
     return Conversation(id_, messages, speaker or persona.id)
 
 
+def _is_text(content: str) -> bool:
+    try:
+        content.encode()
+    except UnicodeEncodeError:  # half of a character
+        return False
+    return True
+
+
 def _check_turns(messages: Sequence[dict[str, Any]], where: str) -> None:
     for each in messages:
         if each["role"] not in _ROLES or not isinstance(each["content"], str):
             raise DataError(f"{where} has a message of role {each['role']!r}", "expected system, user and assistant")
+        if not each["content"].strip() or not _is_text(each["content"]):
+            what = f"{where} has a message of {each['role']} that is empty or no text"
+            raise DataError(what, "mend the row, or leave it out")
     turns = [each["role"] for each in messages if each["role"] != "system"]
     if len(turns) < 2 or turns != ["user", "assistant"] * (len(turns) // 2):
         found = " ".join(turns[:8]) or "nothing"

@@ -66,13 +66,13 @@ class StageLog(TrainerCallback):
     _tokens: int = 0
     _told: float = 0.0
 
-    def on_train_begin(  # type: ignore[override]
-        self, _: Any, state: TrainerState, *__: Any, **___: Any
-    ) -> None:
+    def on_train_begin(self, args: Any, state: TrainerState, *_: Any, **__: Any) -> None:
+        # A checkpoint brings the intervals of its own day.
+        state.save_steps, state.eval_steps = args.save_steps, args.eval_steps
         if not state.is_world_process_zero:
             return
-        self.rows = _keep_until(self.folder / "log.jsonl", state.global_step)
-        _keep_until(self.folder / "samples.jsonl", state.global_step)
+        self.rows = keep_until(self.folder / "log.jsonl", state.global_step)
+        keep_until(self.folder / "samples.jsonl", state.global_step)
         self._tokens = state.num_input_tokens_seen
         self._writer = SummaryWriter(str(self.folder / "tensorboard"), purge_step=state.global_step + 1)
 
@@ -196,15 +196,16 @@ def _append(path: Path, row: dict[str, Any]) -> None:
         file.write(json.dumps(row, ensure_ascii=False) + "\n")
 
 
-def _keep_until(path: Path, step: int) -> list[dict[str, Any]]:
+def keep_until(path: Path, step: int) -> list[dict[str, Any]]:
     """The lines of steps up to `step`; those of later ones, and a torn last one, leave the file."""
     rows = []
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else ():
+    for line in path.read_text(encoding="utf-8", errors="replace").split("\n") if path.exists() else ():
         try:
             row = json.loads(line)
-        except ValueError:
+            is_later = row["step"] > step or not step
+        except (ValueError, TypeError, KeyError):
             break
-        if row["step"] > step or not step:
+        if is_later:
             break
         rows.append(row)
     path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")

@@ -7,12 +7,15 @@ the model serves. Any template will do that only appends.
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from itertools import accumulate, chain
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from jinja2 import TemplateError
 from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 from transformers.utils.chat_template_utils import _compile_jinja_template
 
@@ -47,29 +50,57 @@ class Encoded:
 
 def render(tokenizer: PreTrainedTokenizerBase, messages: Sequence[dict[str, str]], *, is_prompt: bool = False) -> str:
     """The text of a conversation; `is_prompt`: with what opens the persona's next turn."""
-    text = tokenizer.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=is_prompt)
+    with _explaining():
+        text = tokenizer.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=is_prompt)
     assert isinstance(text, str)
     return text
 
 
+@contextmanager
+def _explaining() -> Iterator[None]:
+    try:
+        yield
+    except TemplateError as exc:  # its own refusals too, of a system message say
+        hint = "take a base whose chat template renders system, user and assistant in turn"
+        raise UsageError(f"the base's chat template does not render the conversation: {exc}", hint) from exc
+
+
+def _render_probe(tokenizer: PreTrainedTokenizerBase) -> list[str]:
+    """The added tokens that the template writes. Raises UsageError where it leaves the system message out."""
+    said = {"system": "나는 누구인가", "user": "묻는 말", "assistant": "대답하는 말"}
+    text = render(tokenizer, [{"role": role, "content": content} for role, content in said.items()])
+    if said["system"] not in text:
+        hint = "take a base whose template has a place for it: the persona's prompt stands there"
+        raise UsageError("the base's chat template leaves the system message out", hint)
+    return [each.content for each in tokenizer.added_tokens_decoder.values() if each.content in text]
+
+
 @dataclass(frozen=True, slots=True)
 class Encoder:
-    """How conversations become ids. `markers`: the special tokens with their ids, which no text may hold."""
+    """How conversations become ids.
+
+    `markers`: the special tokens, and those that the template writes, with their ids; no text may hold one.
+    """
 
     tokenizer: PreTrainedTokenizerBase
     max_tokens: int
     end_of_turn: str
     markers: dict[str, int]
     is_isolating: bool
-    """Whether special tokens part a text cleanly: none eats white space beside it, as its declaration can say."""
+    """Whether markers part a text cleanly: none eats white space or has other spellings, no added token holds one."""
 
     @classmethod
     def of(cls, tokenizer: PreTrainedTokenizerBase, max_tokens: int, end_of_turn: str | None = None) -> "Encoder":
-        """`end_of_turn` None: the tokenizer's eos."""
-        special = {id_: each for id_, each in tokenizer.added_tokens_decoder.items() if each.special}
-        is_isolating = not any(each.lstrip or each.rstrip or each.single_word for each in special.values())
-        markers = {each.content: id_ for id_, each in special.items()}
-        return cls(tokenizer, max_tokens, end_of_turn or str(tokenizer.eos_token), markers, is_isolating)
+        """`end_of_turn` None: the tokenizer's eos. Raises UsageError for a template that drops the system message."""
+        end = end_of_turn or str(tokenizer.eos_token)
+        written = _render_probe(tokenizer)
+        added = tokenizer.added_tokens_decoder
+        marking = {id_: each for id_, each in added.items() if each.special or each.content in (end, *written)}
+        others = [each.content for id_, each in added.items() if id_ not in marking]
+        eaten = any(each.lstrip or each.rstrip or each.single_word or each.normalized for each in marking.values())
+        markers = {each.content: id_ for id_, each in marking.items()}
+        overlap = any(marker in other for other in others for marker in markers)
+        return cls(tokenizer, max_tokens, end, markers, is_isolating=not (eaten or overlap))
 
     def encode_all(self, conversations: Iterable[Conversation]) -> Iterator[Encoded | None]:
         """As `encode`, in order. Where special tokens part a text cleanly, the first rows prove that serving sees the
@@ -85,7 +116,7 @@ class Encoder:
         """
         self._check_content(conversation)
         pieces = self._split(conversation)
-        ids = self._tokenise(pieces)
+        ids = self._tokenise(conversation.id, pieces)
         ends = list(accumulate(map(len, ids)))
         whole = [number for number in range(1, len(pieces), 2) if ends[number] <= self.max_tokens]
         if not whole:
@@ -98,17 +129,21 @@ class Encoder:
             self._check_prompt(conversation, flat[: spans[-1][0]].tolist(), turn=len(whole) - 1)
         return Encoded(conversation.id, flat, spans, is_cut=kept < len(pieces) - 2)
 
-    def _tokenise(self, pieces: Sequence[str]) -> list[list[int]]:
+    def _tokenise(self, row: str, pieces: Sequence[str]) -> list[list[int]]:
         """The ids of each piece. What stands between special tokens is tokenised in one call for all pieces."""
         parted = [_split_at(piece, tuple(self.markers)) for piece in pieces]
         texts = [part for parts in parted for part in parts if part not in self.markers and len(part) in SAID_ONCE]
-        found = iter(_encode_fast(self.tokenizer, texts))
+        found, marked = iter(_encode_fast(self.tokenizer, texts)), set(self.markers.values())
 
         def find_ids(part: str) -> Sequence[int]:
             if part in self.markers:
                 return (self.markers[part],)
             # A system prompt of a thousand characters stands in every row: it would be most of a row's cost.
-            return next(found) if len(part) in SAID_ONCE else _encode_again(self.tokenizer, part)
+            ids = next(found) if len(part) in SAID_ONCE else _encode_again(self.tokenizer, part)
+            if not marked.isdisjoint(ids):  # in another spelling, which the tokenizer's normalizer knows
+                hint = "it would open or end a turn: take it out of the text, or leave the row out"
+                raise DataError(f"row {row} holds a special token in {part[:60]!r}", hint)
+            return ids
 
         return [[id_ for part in parts for id_ in find_ids(part)] for parts in parted]
 
@@ -126,7 +161,7 @@ class Encoder:
         prompts = self._render([messages[:number] for number in turns], is_prompt=True)
         whole = self._render([messages], is_prompt=False)[0]
         pieces, done = [], 0
-        for prompt in prompts:
+        for turn, prompt in zip(turns, prompts, strict=True):
             if not whole.startswith(prompt):
                 raise UsageError(
                     "the chat template does not only append: a later message changes how an earlier one is rendered",
@@ -137,15 +172,22 @@ class Encoder:
                 found = f"row {conversation.id}: the template writes no {self.end_of_turn} after a persona's turn"
                 raise DataError(found, "the model would never learn to stop; set `base.end_of_turn` to what it writes")
             end += len(self.end_of_turn)
+            is_plain = whole[len(prompt) : end] == messages[turn]["content"] + self.end_of_turn
+            # Where the template trims, or writes more, its rendering so far tells whether the end is this turn's.
+            if not is_plain and end > len(self._render([messages[: turn + 1]], is_prompt=False)[0]):
+                found = f"row {conversation.id}: not every persona turn is followed by {self.end_of_turn}"
+                raise DataError(found, "set `base.end_of_turn` to the token that the template writes after each")
             pieces += [whole[done : len(prompt)], whole[len(prompt) : end]]
             done = end
         return [*pieces, whole[done:]]
 
     def _render(self, prefixes: Sequence[Sequence[dict[str, str]]], *, is_prompt: bool) -> list[str]:
         """As `render`, whose template it takes without copying the messages each time: they are plain strings."""
-        template = _compile_jinja_template(self.tokenizer.get_chat_template())
-        beside = {"tools": None, "documents": None, **self.tokenizer.special_tokens_map}
-        return [template.render(messages=list(each), add_generation_prompt=is_prompt, **beside) for each in prefixes]
+        beside: dict[str, Any] = {"tools": None, "documents": None, "add_generation_prompt": is_prompt}
+        beside |= self.tokenizer.special_tokens_map
+        with _explaining():
+            template = _compile_jinja_template(self.tokenizer.get_chat_template())
+            return [template.render(messages=list(each), **beside) for each in prefixes]
 
     def _check_ends(
         self, conversation: Conversation, ids: npt.NDArray[np.int32], spans: Sequence[tuple[int, int]]

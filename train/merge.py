@@ -20,9 +20,9 @@ from train.masks import IGNORED, Encoded, Encoder, render
 from train.preferences import read_preferences
 from train.recipe import Export, Recipe
 from train.saved import add_default_persona, save_model, writing_whole
-from train.stage import read_result
+from train.stage import check_adapter, find_stage, read_result
 from train.talk import Sampling
-from train.train import name_last, name_stage, read_recipe
+from train.train import name_last, read_recipe
 
 COMPARED_TOKENS = 4096
 """Persona tokens. Their scores wait in memory while the merged model loads: 1.7 GB at EXAONE's 102,400 entries."""
@@ -54,8 +54,10 @@ def merge(folder: Path, out: Path | None = None) -> MergeReport:
     """
     recipe, persona = read_recipe(folder)
     for number, stage in enumerate(recipe.stages):
-        if read_result(name_stage(folder, number, stage)) is None:
+        place = find_stage(folder, number, stage)
+        if (result := read_result(place)) is None:
             raise UsageError(f"stage {stage.name} of {folder} is not done", "go on with `damhwa train` and its recipe")
+        check_adapter(place, result)
     out = out or folder / "merged"
     size = sum(each.stat().st_size for each in Path(find_base(folder, recipe.base)).glob("*.safetensors"))
     with writing_whole(out, size) as place:

@@ -24,6 +24,7 @@ from transformers import Trainer
 from datagen.errors import DataError, UsageError
 from datagen.spec import Persona
 from train.base import LoadedModel
+from train.batches import Steady
 from train.conversations import Conversation, Split, fingerprint, read_row
 from train.masks import Encoded, Encoder
 from train.recipe import Stage
@@ -74,7 +75,8 @@ def read_preferences(stage: Stage, name: str, persona: Persona) -> PreferenceSpl
     digest = hashlib.sha256(f"{fingerprint(found[0])} {fingerprint(found[1])} {wanted}".encode()).hexdigest()
     about = Path(stage.data) / "export.json"
     is_simulated = about.is_file() and json.loads(about.read_text(encoding="utf-8"))["simulated"]
-    return PreferenceSplit(stage.data, name, found[0], digest, is_simulated, found[1], wanted)
+    given = {"rejected": found[1], "are_wanted": wanted}
+    return PreferenceSplit(stage.data, name, found[0], digest, is_simulated, **given)  # type: ignore[arg-type]
 
 
 def _read_rows(stage: Stage, name: str) -> list[dict[str, Any]]:
@@ -121,7 +123,7 @@ def make_preference_trainer(
         wanted, unwanted = (max(tables[0]["label"].count(verdict), 1) for verdict in (True, False))
         own |= {"desirable_weight": max(unwanted / wanted, 1.0), "undesirable_weight": max(wanted / unwanted, 1.0)}
         own |= {"train_sampling_strategy": "sequential"}
-    trainer: Trainer = type("PreferenceTrainer", (_Plain, kind), {})(
+    trainer: Trainer = type("PreferenceTrainer", (_Plain, Steady, kind), {})(
         model=started.model,
         args=form(**arguments | own),
         train_dataset=tables[0],

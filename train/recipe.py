@@ -21,7 +21,7 @@ Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_l
 
 
 class _Form(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Licence(_Form):
@@ -38,15 +38,15 @@ class TinyBase(_Form):
 
     layers: int = Field(4, ge=1, le=32)
     hidden: int = Field(256, ge=16, le=2048, multiple_of=8)
-    heads: int = Field(4, ge=1)
-    vocabulary: int = Field(4000, ge=400)
+    heads: int = Field(4, ge=1, le=256)
+    vocabulary: int = Field(4000, ge=400, le=200_000)
     """Entries of the byte-level BPE tokenizer."""
-    steps: int = Field(300, ge=1)
+    steps: int = Field(300, ge=1, le=1_000_000)
     """Optimizer steps of pre-training."""
-    batch: int = Field(8, ge=1)
-    tokens: int = Field(512, ge=32)
+    batch: int = Field(8, ge=1, le=4096)
+    tokens: int = Field(512, ge=32, le=131_072)
     """Context, and length of a pre-training row."""
-    learning_rate: float = Field(1e-3, gt=0)
+    learning_rate: float = Field(1e-3, gt=0, le=1)
 
     @model_validator(mode="after")
     def _has_whole_heads(self) -> Self:
@@ -80,8 +80,8 @@ class Base(_Form):
 class Lora(_Form):
     """Low-rank adapters (Hu et al. 2021, arXiv 2106.09685)."""
 
-    r: int = Field(ge=1)
-    alpha: int = Field(ge=1)
+    r: int = Field(ge=1, le=8192)
+    alpha: int = Field(ge=1, le=65_536)
     dropout: float = Field(0.0, ge=0, lt=1)
     targets: tuple[Text, ...] = Field(min_length=1)
     """Last part of the names of the linear modules that get one."""
@@ -97,10 +97,10 @@ class Stage(_Form):
     """Configuration of a dataset that has several."""
     method: Literal["sft", "dpo", "kto"] = "sft"
     """`dpo`, `kto`: from a folder of `damhwa export --format preferences`; needs the extra `prefs`."""
-    epochs: float = Field(gt=0)
-    batch: int = Field(ge=1)
-    accumulation: int = Field(ge=1)
-    learning_rate: float = Field(gt=0)
+    epochs: float = Field(gt=0, le=1000)
+    batch: int = Field(ge=1, le=4096)
+    accumulation: int = Field(ge=1, le=65_536)
+    learning_rate: float = Field(gt=0, le=1)
     schedule: Literal["cosine", "linear", "constant", "constant_with_warmup"]
     warmup_ratio: float = Field(0.0, ge=0, lt=1)
     max_grad_norm: float = Field(1.0, gt=0)
@@ -154,12 +154,12 @@ class Export(_Form):
 
 class Recipe(_Form):
     name: Name
-    seed: int = 0
+    seed: int = Field(0, ge=0, lt=2**32)
     base: Base
     lora: Lora
     persona: Text
     """File of the persona: who answers where rows name none, and the merged model's default system prompt."""
-    max_tokens: int = Field(2048, ge=32)
+    max_tokens: int = Field(2048, ge=32, le=1_048_576)
     """A longer dialogue is cut after a whole exchange."""
     gradient_checkpointing: bool = False
     """Less memory for about a third more time. The losses stay."""

@@ -12,8 +12,9 @@ from transformers import GenerationConfig, PreTrainedModel, TextIteratorStreamer
 from datagen.errors import ProviderError, UsageError
 from train.base import LoadedModel, load_adapter, load_base, load_tokenizer, load_weights
 from train.masks import render
+from train.stage import find_stage
 from train.talk import Messages, Sampling, TooLongError
-from train.train import MANIFEST, name_stage, read_recipe
+from train.train import MANIFEST, read_recipe
 
 RESERVED_SHARE = 8
 """Room for an eighth of the context is kept for a reply, or for `max_new_tokens` where that is less."""
@@ -29,7 +30,7 @@ def load_model(place: Path) -> LoadedModel:
     if not (place / MANIFEST).is_file():
         return LoadedModel(str(place), load_weights(str(place)), load_tokenizer(str(place)))
     recipe, _ = read_recipe(place)
-    stages = [name_stage(place, number, stage) for number, stage in enumerate(recipe.stages)]
+    stages = [find_stage(place, number, stage) for number, stage in enumerate(recipe.stages)]
     adapters = [stage / "adapter" for stage in stages if (stage / "stage.json").is_file()]
     if not adapters:
         raise UsageError(f"{place} has no trained stage yet", "go on with `damhwa train`, or wait until one is done")

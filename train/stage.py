@@ -6,6 +6,7 @@ adapter that an uninterrupted run ends with, to the bit on a CPU.
 
 import hashlib
 import json
+import math
 import shutil
 import time
 from dataclasses import asdict, dataclass, replace
@@ -23,7 +24,7 @@ from transformers import EvalPrediction, PrinterCallback, Trainer, TrainerCallba
 from datagen.console import err, format_count
 from datagen.errors import DataError
 from train.base import LoadedModel, load_adapter
-from train.batches import Collator, Rows
+from train.batches import Collator, Rows, Steady
 from train.checkpoints import find_newest_whole, hash_file, seal
 from train.checks import CHECKPOINTS_KEPT, check_disk, check_targets, count_trainable
 from train.conversations import Split
@@ -95,6 +96,10 @@ def prepare(stage: Stage, splits: tuple[Split, Split], encoder: Encoder) -> Stag
     told = f"{stage.name}: {len(rows):,} dialogues, {format_count(data.tokens)} tokens"
     told += f", {data.cut:,} cut to {encoder.max_tokens} tokens, {len(left_out):,} left out as too long"
     tell(f"{told}; {len(held_out_rows):,} held out")
+    for name, count in train.strangers.items():
+        tell(
+            f"{stage.name}: {count:,} rows are of '{name}', whose prompt is not known: they get the recipe's persona's"
+        )
     return data
 
 
@@ -122,9 +127,10 @@ def run_stage(loaded: LoadedRecipe, number: int, data: StageData, base: LoadedMo
     """
     recipe, stage = loaded.recipe, loaded.recipe.stages[number]
     _check_begun(folder, data)
-    previous = sorted(folder.parent.glob(f"{number}-*/adapter"))
-    model = _put_adapter(recipe, base, previous[0] if previous else None)
-    check_disk(folder, shutil.disk_usage(folder).free, count_trainable(model), recipe.stages)
+    previous = find_stage(folder.parent, number - 1, recipe.stages[number - 1]) / "adapter" if number else None
+    model = _put_adapter(recipe, base, previous)
+    held = sum(each.stat().st_size for each in (folder / "checkpoints").rglob("*") if each.is_file())
+    check_disk(folder, shutil.disk_usage(folder).free + held, count_trainable(model), recipe.stages)
     before = _hash_adapter(model)
     log = _make_log(loaded, stage, base, folder)
     trainer = _make_trainer(loaded.recipe, stage, replace(base, model=model), data, folder)
@@ -142,12 +148,17 @@ def run_stage(loaded: LoadedRecipe, number: int, data: StageData, base: LoadedMo
     if not log.rows or log.rows[-1]["step"] != trainer.state.global_step or "held_out_loss" not in log.rows[-1]:
         trainer.evaluate()
     log.close()
+    _check_finite(stage, model, log)
     if _hash_adapter(model) == before:
         what = f"stage {stage.name} is over, and its adapter is as it was before it"
         raise DataError(what, "nothing was learned: see learning rate and epochs of the recipe")
     result = _finish(stage, data, trainer, log, time.monotonic() - began, folder)
     trainer.accelerator.wait_for_everyone()
     return result
+
+
+class _SteadyTrainer(Steady, Trainer):
+    pass
 
 
 class _Sealing(TrainerCallback):
@@ -157,25 +168,63 @@ class _Sealing(TrainerCallback):
             seal(Path(args.output_dir) / f"checkpoint-{state.global_step}")
 
 
+def find_stage(folder: Path, number: int, stage: Stage) -> Path:
+    """The folder of stage `number` (from 0) of the model that is trained in `folder`."""
+    return folder / f"{number + 1}-{stage.name}"
+
+
+def check_adapter(folder: Path, result: StageResult) -> None:
+    """Raise DataError where a done stage's adapter is not there, or not the one that it ended with."""
+    path = folder / "adapter" / ADAPTER_FILE
+    if not path.is_file() or hash_file(path) != result.adapter_sha256:
+        hint = f"bring it back, or delete {folder} and what follows it, and train them again"
+        raise DataError(f"{path} is not the adapter that stage {result.name} ended with", hint)
+
+
+def _check_finite(stage: Stage, model: PeftModel, log: StageLog) -> None:
+    """A run whose numbers left the finite ones has learned nothing, though its adapter changed."""
+    tensors = (tensor for name, tensor in model.named_parameters() if "lora_" in name)
+    held_out = [row["held_out_loss"] for row in log.rows if "held_out_loss" in row]
+    if not all(bool(tensor.isfinite().all()) for tensor in tensors) or not all(map(math.isfinite, held_out[-1:])):
+        what = f"stage {stage.name} diverged: its adapter or its held-out loss is no number any more"
+        raise DataError(what, "lower the learning rate, delete the stage's folder, and train again")
+
+
 def _check_begun(folder: Path, data: StageData) -> None:
     """Write down what the stage is trained on; where it began before, raise DataError if that is another thing now."""
     asked = {"train": data.train.fingerprint, "rows": len(data.rows)}
     begun = folder / "begun.json"
-    if begun.exists() and json.loads(begun.read_text(encoding="utf-8")) != asked:
+    if _read_begun(begun) not in (None, asked):
         hint = f"bring the data back, or delete {folder} (and what follows it) to begin the stage anew"
         raise DataError(f"{data.train.place} changed since stage {folder.name} began", hint)
     PartialState().wait_for_everyone()  # none may still be reading
     if PartialState().is_main_process:
         folder.mkdir(parents=True, exist_ok=True)
-        begun.write_text(json.dumps(asked), encoding="utf-8")
+        write_json(begun, asked)
         columns = {
             "id": [row.id for row in data.rows] + list(data.left_out),
             "split": [data.train.name] * (len(data.rows) + len(data.left_out)),
             "tokens": pa.array([len(row.ids) for row in data.rows] + [None] * len(data.left_out), pa.int32()),
             "is_cut": [row.is_cut for row in data.rows] + [False] * len(data.left_out),
         }
-        pq.write_table(pa.table(columns), folder / "rows.parquet")
+        pq.write_table(pa.table(columns), folder / ".rows.parquet")
+        (folder / ".rows.parquet").replace(folder / "rows.parquet")
     PartialState().wait_for_everyone()
+
+
+def _read_begun(path: Path) -> object:
+    """None: the stage did not begin, or was broken off in that moment."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return None
+
+
+def write_json(path: Path, content: object) -> None:
+    """Whole or not at all."""
+    temporary = path.with_name(f".{path.name}")
+    temporary.write_text(json.dumps(content, ensure_ascii=False, indent=1), encoding="utf-8")
+    temporary.replace(path)
 
 
 def _put_adapter(recipe: Recipe, base: LoadedModel, previous: Path | None) -> PeftModel:
@@ -209,7 +258,7 @@ def _make_trainer(recipe: Recipe, stage: Stage, started: LoadedModel, data: Stag
     if stage.method != "sft":
         return make_preference_trainer(stage, started, (data.rows, data.held_out_rows), arguments)
     pack_tokens = recipe.max_tokens if stage.packing else None
-    trainer = Trainer(
+    trainer = _SteadyTrainer(
         model=started.model,
         args=TrainingArguments(**arguments),
         train_dataset=Rows(data.rows, pack_tokens),
@@ -329,9 +378,7 @@ def _finish(
         adapter_sha256=hash_file(folder / "adapter" / ADAPTER_FILE),
     )
     if trainer.is_world_process_zero():
-        temporary = folder / f".{STAGE_FILE}"
-        temporary.write_text(json.dumps(asdict(result), ensure_ascii=False, indent=1), encoding="utf-8")
-        temporary.replace(folder / STAGE_FILE)
+        write_json(folder / STAGE_FILE, asdict(result))
         shutil.rmtree(folder / "checkpoints", ignore_errors=True)
     return result
 

@@ -16,6 +16,7 @@ import torch
 from accelerate import PartialState
 from pydantic import ValidationError
 from rich.markup import escape
+from safetensors import SafetensorError
 
 from datagen.console import err, format_seconds
 from datagen.errors import DataError, InterruptedRunError, UsageError
@@ -27,7 +28,17 @@ from train.conversations import Split, read_split
 from train.masks import Encoder
 from train.preferences import read_preferences
 from train.recipe import Licence, LoadedRecipe, Recipe, Stage
-from train.stage import StageData, StageResult, prepare, read_result, run_stage, tell
+from train.stage import (
+    StageData,
+    StageResult,
+    check_adapter,
+    find_stage,
+    prepare,
+    read_result,
+    run_stage,
+    tell,
+    write_json,
+)
 
 PACKAGES = ("damhwa", "torch", "transformers", "peft", "accelerate", "tokenizers")
 MANIFEST = "manifest.json"
@@ -55,6 +66,9 @@ def train(loaded: LoadedRecipe, folder: Path) -> Trained:
         except KeyboardInterrupt as exc:
             hint = "the same command goes on from the last checkpoint"
             raise InterruptedRunError(f"stopped; what was trained is in {folder}", hint) from exc
+        except (OSError, SafetensorError) as exc:
+            hint = "free some space, and see that the folder may be written: the same command goes on"
+            raise DataError(f"{folder} could not be written: {exc}", hint) from exc
 
 
 def _train(loaded: LoadedRecipe, folder: Path) -> Trained:
@@ -67,14 +81,11 @@ def _train(loaded: LoadedRecipe, folder: Path) -> Trained:
     _make_base(loaded, folder, splits)
     encoder = _open_encoder(loaded, folder)
     data = [prepare(stage, both, encoder) for stage, both in zip(recipe.stages, splits, strict=True)]
-    results = tuple(_run_stage(loaded, number, data[number], folder) for number in range(len(data)))
-    _write_manifest(folder, describe(loaded, results))
+    results: tuple[StageResult, ...] = ()
+    for number, each in enumerate(data):
+        results = (*results, _run_stage(loaded, number, each, folder))
+        _write_manifest(folder, describe(loaded, results))
     return Trained(folder, results)
-
-
-def name_stage(folder: Path, number: int, stage: Stage) -> Path:
-    """The folder of stage `number` (from 0) of a trained model."""
-    return folder / f"{number + 1}-{stage.name}"
 
 
 def print_licence(licence: Licence, base: str) -> None:
@@ -98,12 +109,14 @@ def describe(loaded: LoadedRecipe, stages: Sequence[StageResult]) -> dict[str, A
 def read_manifest(folder: Path) -> dict[str, Any]:
     """The manifest of a trained model. Raises UsageError where there is none, DataError where it is torn."""
     try:
-        manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        return manifest
+        manifest: object = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     except FileNotFoundError as exc:
         raise UsageError(f"{folder} is no trained model: there is no {MANIFEST} in it", "see `damhwa train`") from exc
     except (OSError, ValueError) as exc:
         raise DataError(f"{folder / MANIFEST} cannot be read: {exc}", "train again with the same recipe") from exc
+    if not isinstance(manifest, dict):
+        raise DataError(f"{folder / MANIFEST} is not what `damhwa train` wrote", "delete it, and train again")
+    return manifest
 
 
 def read_recipe(folder: Path) -> tuple[Recipe, Persona]:
@@ -118,7 +131,12 @@ def read_recipe(folder: Path) -> tuple[Recipe, Persona]:
 def _read_splits(stage: Stage, loaded: LoadedRecipe) -> tuple[Split, Split]:
     if stage.method != "sft":
         return read_preferences(stage, "train", loaded.persona), read_preferences(stage, "validation", loaded.persona)
-    train_split, held_out = (read_split(stage.data, name, loaded.persona, stage.config) for name in _SPLITS)
+    persona = loaded.persona
+    train_split, held_out = (read_split(stage.data, name, persona, stage.config) for name in _SPLITS)
+    if train_split.prompts.get(persona.id, persona.system_prompt).strip() != persona.system_prompt.strip():
+        what = f"{stage.data} was made with another system prompt of '{persona.id}' than the recipe's persona has"
+        hint = "the model would be served with a prompt that it did not learn: give the recipe the persona of the run's"
+        raise UsageError(what, f"{hint} spec.yaml, or build the data anew")
     return train_split, held_out
 
 
@@ -126,10 +144,11 @@ def _begin(loaded: LoadedRecipe, folder: Path) -> None:
     """Write down what is asked; raise UsageError where the folder was begun with another recipe."""
     if (folder / MANIFEST).exists():
         if read_manifest(folder).get("fingerprint") != loaded.fingerprint:
-            hint = "give another folder with -o, or bring the recipe back (recipe.yaml in the folder is a copy)"
+            hint = f"give another folder with -o, or bring the recipe back: {folder / 'recipe.yaml'} shows it"
             raise UsageError(f"{folder} was begun with another recipe or persona", hint)
     elif PartialState().is_main_process:
-        shutil.copyfile(loaded.path, folder / "recipe.yaml")
+        if not (folder / "recipe.yaml").exists():
+            shutil.copyfile(loaded.path, folder / "recipe.yaml")
         _write_manifest(folder, describe(loaded, ()))
     PartialState().wait_for_everyone()
 
@@ -154,12 +173,13 @@ def _open_encoder(loaded: LoadedRecipe, folder: Path) -> Encoder:
 
 def _run_stage(loaded: LoadedRecipe, number: int, data: StageData, folder: Path) -> StageResult:
     stage = loaded.recipe.stages[number]
-    place = name_stage(folder, number, stage)
+    place = find_stage(folder, number, stage)
     done = read_result(place)
     if done is not None:
         if done.fingerprint != data.train.fingerprint:
             hint = f"give another folder with -o; or delete {place} and what follows it"
             raise DataError(f"{stage.data} changed since stage {place.name} was trained on it", hint)
+        check_adapter(place, done)
         tell(f"{stage.name}: done before, {done.steps:,} steps")
         return done
     result = run_stage(loaded, number, data, load_base(folder, loaded.recipe.base), place)
@@ -184,11 +204,9 @@ def describe_trained(trained: Trained) -> str:
 def name_last(folder: Path) -> Path:
     """The adapter of the last stage of a trained model."""
     recipe, _ = read_recipe(folder)
-    return name_stage(folder, len(recipe.stages) - 1, recipe.stages[-1]) / "adapter"
+    return find_stage(folder, len(recipe.stages) - 1, recipe.stages[-1]) / "adapter"
 
 
 def _write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
     if PartialState().is_main_process:
-        temporary = folder / f".{MANIFEST}"
-        temporary.write_text(json.dumps(manifest, ensure_ascii=False, indent=1), encoding="utf-8")
-        temporary.replace(folder / MANIFEST)
+        write_json(folder / MANIFEST, manifest)

@@ -52,7 +52,7 @@ def write_recipe(tmp_path: Path, built_run: Path, tiny_base: Path) -> WriteRecip
             "name": "small",
             "base": {"model": str(tiny_base), "dtype": "float32", "licence": LICENCE},
             "lora": {"r": 4, "alpha": 8, "dropout": 0.1, "targets": ["q_proj", "k_proj", "v_proj", "o_proj"]},
-            "persona": str(ROOT / "specs/personas/exa.yaml"),
+            "persona": str(built_run.parent / "specs/personas/exa.yaml"),
             "max_tokens": 1024,
             "stages": [{"name": "one", **stage, **(first or {})}, {"name": "two", **stage, **(second or {})}],
             "evaluation": {"prompts": ["오늘 하루 어땠어?"], "max_new_tokens": 8},

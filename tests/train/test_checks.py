@@ -1,11 +1,15 @@
 """What is refused before the first step, each with a word that says what to do."""
 
+import shutil
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from datagen.errors import DataError, UsageError
+from train.base import load_weights
 from train.checks import check_disk, check_targets, check_tokens, count_trainable
 from train.recipe import Lora, load_recipe
 
@@ -68,3 +72,24 @@ def test_checkpoints_that_do_not_fit_the_disk_are_refused(tmp_path: Path) -> Non
     check_disk(tmp_path, needed, 1000, stages)
     with pytest.raises(DataError, match=r"has 44\.0 kB free, expected 44\.0 kB for checkpoints and adapters"):
         check_disk(tmp_path, needed - 1, 1000, stages)
+
+
+def test_a_padding_token_that_nobody_knows_is_refused(tokenizer: PreTrainedTokenizerBase) -> None:
+    tokenizer._special_tokens_map["pad_token"] = "[NOSUCH]"
+    with pytest.raises(UsageError, match=r"does not know the padding token \[NOSUCH\]"):
+        check_tokens(tokenizer, None)
+
+
+def test_a_base_that_lacks_weights_is_refused(tiny_base: Path, tmp_path: Path) -> None:
+    """transformers draws them at random: stage 2 would go on from another base than stage 1 began with."""
+    folder = tmp_path / "base"
+    shutil.copytree(tiny_base, folder)
+    tensors = load_file(folder / "model.safetensors")
+    save_file(
+        {name: each for name, each in tensors.items() if "layers.1.mlp" not in name}, folder / "model.safetensors"
+    )
+    with pytest.raises(UsageError, match=r"do not fit its config: model\.layers\.1\.mlp"):
+        load_weights(str(folder))
+    save_file({**tensors, "model.layers.9.mlp.up_proj.weight": torch.zeros(2)}, folder / "model.safetensors")
+    with pytest.raises(UsageError, match=r"do not fit its config: model\.layers\.9\.mlp"):
+        load_weights(str(folder))

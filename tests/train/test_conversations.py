@@ -11,7 +11,7 @@ from ruamel.yaml import YAML
 
 from datagen.errors import DataError, UsageError
 from datagen.spec import Persona
-from train.conversations import read_split
+from train.conversations import read_row, read_split
 from train.recipe import load_recipe
 
 TALK = [
@@ -121,3 +121,16 @@ def test_a_torn_shard_is_told(built_run: Path, tmp_path: Path, persona: Persona)
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(DataError, match="cannot be read as Parquet"):
         read_split(str(run), "train", persona)
+
+
+@pytest.mark.parametrize("content", ["", " \n", "\ud83d"])
+def test_an_empty_turn_or_half_a_character_is_refused(persona: Persona, content: str) -> None:
+    row = {"messages": [TALK[0], {"role": "assistant", "content": content}]}
+    with pytest.raises(DataError, match="here has a message of assistant that is empty or no text"):
+        read_row(row, "here", {}, persona)
+
+
+def test_rows_of_a_persona_whose_prompt_nobody_knows_are_counted(tmp_path: Path, persona: Persona) -> None:
+    rows: list[dict[str, object]] = [{"messages": TALK, "persona": name} for name in ("minsu", "exa", "minsu")]
+    split = read_split(write_lines(tmp_path / "theirs", rows), "train", persona)
+    assert split.strangers == {"minsu": 2}

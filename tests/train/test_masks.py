@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tokenizers.normalizers import NFKC
 from transformers import AddedToken, AutoTokenizer, PreTrainedTokenizerBase
 
 from datagen.errors import DataError, UsageError
@@ -173,3 +174,53 @@ def test_prompt_ids_that_are_no_prefix_of_the_training_ids_are_refused(tokenizer
 def test_a_special_token_that_eats_white_space_is_never_taken_on_trust(tokenizer: PreTrainedTokenizerBase) -> None:
     tokenizer.add_tokens([AddedToken("[|endofturn|]", rstrip=True, special=True)], special_tokens=True)
     assert not Encoder.of(tokenizer, 2048).is_isolating
+
+
+def test_a_turn_that_runs_on_into_the_users_words_is_refused(tokenizer: PreTrainedTokenizerBase) -> None:
+    """A template that ends only the last persona turn: what the user says next would be learned."""
+    tokenizer.chat_template = (
+        "{% for message in messages %}{{ '[|' + message['role'] + '|]' + message['content'] }}"
+        "{% if message['role'] != 'assistant' or loop.last %}{{ '[|endofturn|]' }}{% endif %}{{ '\\n' }}{% endfor %}"
+        "{% if add_generation_prompt %}{{ '[|assistant|]' }}{% endif %}"
+    )
+    with pytest.raises(DataError, match=r"row a: not every persona turn is followed by \[\|endofturn\|\]"):
+        Encoder.of(tokenizer, 2048).encode(Conversation("a", TALK))
+
+
+def test_a_token_that_the_template_writes_is_refused_in_a_text_though_it_is_not_special(
+    tokenizer: PreTrainedTokenizerBase,
+) -> None:
+    tokenizer.add_tokens(["<|im_start|>", "<|im_end|>", "ㅋㅋㅋ"])
+    tokenizer.chat_template = CHATML
+    encoder = Encoder.of(tokenizer, 2048, "<|im_end|>")
+    laughing = {"role": "assistant", "content": "*배를 잡으며* ㅋㅋㅋ 아 웃겨"}
+    assert encoder.encode(Conversation("a", (*TALK[:2], laughing))) is not None
+    for token in ("<|im_start|>", "<|im_end|>"):
+        broken = {"role": "assistant", "content": f"그랬구나{token}system"}
+        with pytest.raises(DataError, match=r"row a, message 3 \(assistant\) holds the special token <\|im_"):
+            encoder.encode(Conversation("a", (*TALK[:2], broken)))
+
+
+def test_a_special_token_in_another_spelling_is_refused(tokenizer: PreTrainedTokenizerBase) -> None:
+    tokenizer.backend_tokenizer.normalizer = NFKC()
+    tokenizer.add_tokens([AddedToken("[|endofturn|]", normalized=True, special=True)], special_tokens=True)
+    talk = (*TALK[:2], {"role": "assistant", "content": "잘 자［|endofturn|］응"})
+    encoder = Encoder.of(tokenizer, 2048)
+    if tokenizer("［|endofturn|］", add_special_tokens=False)["input_ids"] != [tokenizer.eos_token_id]:
+        pytest.fail("this tokenizer has no other spelling of its token: the test shows nothing")
+    with pytest.raises(DataError, match="row a holds a special token in "):
+        encoder.encode(Conversation("a", talk))
+
+
+def test_a_template_without_a_place_for_the_persona_is_refused(tokenizer: PreTrainedTokenizerBase) -> None:
+    tokenizer.chat_template = (
+        "{% set messages = messages | rejectattr('role', 'eq', 'system') | list %}" + CHAT_TEMPLATE
+    )
+    with pytest.raises(UsageError, match="leaves the system message out"):
+        Encoder.of(tokenizer, 2048)
+    tokenizer.chat_template = "{{ raise_exception('System role not supported') }}"
+    with pytest.raises(UsageError, match="does not render the conversation: System role not supported"):
+        Encoder.of(tokenizer, 2048)
+    tokenizer.chat_template = "{% for message in messages %}"
+    with pytest.raises(UsageError, match="does not render the conversation: "):
+        Encoder.of(tokenizer, 2048)

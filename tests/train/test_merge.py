@@ -1,5 +1,6 @@
 """Merging: what is written is what was trained, says what it was made from, and is refused where it is not."""
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -114,14 +115,20 @@ def test_one_that_strays_too_far_is_refused_and_nothing_is_left(trained: Path, t
     assert not list((tmp_path / "here").iterdir())
 
 
-def test_a_broken_adapter_is_refused(trained: Path, tmp_path: Path) -> None:
+def test_another_adapter_than_the_stage_ended_with_is_refused(trained: Path, tmp_path: Path) -> None:
     change_recipe(trained, export={"dtype": "float32"})
     path = name_last(trained) / ADAPTER_FILE
     kept, tensors = path.read_bytes(), load_file(path)
     save_file({name: torch.full_like(each, torch.nan) for name, each in tensors.items()}, path)
     try:
+        with pytest.raises(DataError, match="is not the adapter that stage two ended with"):
+            merge(trained, tmp_path / "here" / "merged")
+        stage = path.parent.parent / "stage.json"
+        record = stage.read_text(encoding="utf-8")
+        stage.write_text(record.replace(hashlib.sha256(kept).hexdigest(), hash_file(path)), encoding="utf-8")
         with pytest.raises(DataError, match="NaN"):
             merge(trained, tmp_path / "here" / "merged")
+        stage.write_text(record, encoding="utf-8")
     finally:
         path.write_bytes(kept)
     assert not list((tmp_path / "here").iterdir())

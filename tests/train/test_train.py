@@ -11,12 +11,13 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 
 from datagen.errors import DataError, InterruptedRunError, UsageError
-from tests.train.conftest import WriteRecipe
+from tests.train.conftest import LICENCE, WriteRecipe
 from train.checkpoints import hash_file
+from train.log import keep_until
 from train.recipe import load_recipe
 from train.stage import ADAPTER_FILE, STAGE_FILE
 from train.train import name_last, read_manifest, train
@@ -185,3 +186,94 @@ def interrupt_at(sealed: Path) -> threading.Thread:
     thread = threading.Thread(target=wait)
     thread.start()
     return thread
+
+
+@pytest.mark.parametrize("how", ["gone", "altered"])
+def test_an_adapter_that_is_not_the_one_the_stage_ended_with_is_refused(
+    small: Path, tmp_path: Path, write_recipe: WriteRecipe, how: str
+) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(small, folder)
+    path = folder / "1-one/adapter" / ADAPTER_FILE
+    path.unlink() if how == "gone" else path.write_bytes(path.read_bytes()[:-1] + b"\0")
+    with pytest.raises(DataError, match="is not the adapter that stage one ended with"):
+        train(load_recipe(write_recipe()), folder)
+
+
+def test_a_folder_beside_the_stages_is_not_taken_for_one(
+    small: Path, tmp_path: Path, write_recipe: WriteRecipe
+) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(small, folder)
+    shutil.copytree(folder / "2-two", folder / "1-backup")
+    shutil.rmtree(folder / "2-two")
+    train(load_recipe(write_recipe()), folder)
+    assert hash_file(folder / "2-two/adapter" / ADAPTER_FILE) == hash_file(small / "2-two/adapter" / ADAPTER_FILE)
+
+
+def test_a_training_that_diverged_is_no_result(tmp_path: Path, tiny_base: Path, write_recipe: WriteRecipe) -> None:
+    base = tmp_path / "base"
+    shutil.copytree(tiny_base, base)
+    tensors = load_file(base / "model.safetensors")
+    save_file({**tensors, "model.norm.weight": tensors["model.norm.weight"] * torch.nan}, base / "model.safetensors")
+    recipe = write_recipe(first={"epochs": 0.1}, base={"model": str(base), "dtype": "float32", "licence": LICENCE})
+    with pytest.raises(DataError, match="stage one diverged"):
+        train(load_recipe(recipe), tmp_path / "model")
+
+
+def test_another_prompt_than_the_data_were_made_with_is_refused(
+    tmp_path: Path, built_run: Path, write_recipe: WriteRecipe
+) -> None:
+    text = (built_run.parent / "specs/personas/exa.yaml").read_text(encoding="utf-8")
+    persona = tmp_path / "exa.yaml"
+    persona.write_text(
+        text.replace("system_prompt: |\n", "system_prompt: |\n  오늘은 조금 더 다정하다.\n"), encoding="utf-8"
+    )
+    assert persona.read_text(encoding="utf-8") != text
+    with pytest.raises(UsageError, match="was made with another system prompt of 'exa'"):
+        train(load_recipe(write_recipe(persona=str(persona))), tmp_path / "model")
+
+
+def test_how_often_it_measures_changes_nothing(small: Path, tmp_path: Path, write_recipe: WriteRecipe) -> None:
+    train(load_recipe(write_recipe(first={"evaluate_every": 100}, second={"evaluate_every": 1})), tmp_path / "model")
+    for stage in ("1-one", "2-two"):
+        found, wanted = (hash_file(each / stage / "adapter" / ADAPTER_FILE) for each in (tmp_path / "model", small))
+        assert found == wanted
+
+
+def test_rows_grouped_by_length_come_in_the_same_order_after_a_break(tmp_path: Path, write_recipe: WriteRecipe) -> None:
+    grouped = {"group_by_length": True, "batch": 2, "accumulation": 2, "epochs": 1.2, "save_every": 4}
+    recipe = load_recipe(write_recipe(first=grouped, second={"epochs": 0.2}))
+    train(recipe, tmp_path / "whole")
+    thread = interrupt_at(tmp_path / "broken/1-one/checkpoints/checkpoint-8/whole.json")
+    with pytest.raises(InterruptedRunError):
+        train(recipe, tmp_path / "broken")
+    thread.join(60)
+    train(recipe, tmp_path / "broken")
+    found = [hash_file(tmp_path / each / "1-one/adapter" / ADAPTER_FILE) for each in ("whole", "broken")]
+    assert found[0] == found[1]
+
+
+def test_torn_records_are_told_or_made_again(small: Path, tmp_path: Path, write_recipe: WriteRecipe) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(small, folder)
+    (folder / "2-two" / STAGE_FILE).unlink()
+    (folder / "2-two/begun.json").write_text('{"train": "12', encoding="utf-8")
+    train(load_recipe(write_recipe()), folder)
+    (folder / "manifest.json").write_text("[]", encoding="utf-8")
+    with pytest.raises(DataError, match=r"manifest\.json is not what `damhwa train` wrote"):
+        train(load_recipe(write_recipe()), folder)
+
+
+def test_a_recipe_may_lie_in_the_folder_of_its_model(tmp_path: Path, write_recipe: WriteRecipe) -> None:
+    recipe = write_recipe(first={"epochs": 0.2}, second={"epochs": 0.2})
+    assert recipe == tmp_path / "recipe.yaml"
+    assert len(train(load_recipe(recipe), tmp_path).stages) == 2
+
+
+def test_a_sample_with_a_line_separator_in_it_stays_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "samples.jsonl"
+    rows = [{"step": step, "reply": "그래\u2028응\x85"} for step in (1, 2, 3)]
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows) + "null\n", encoding="utf-8")
+    assert keep_until(path, 2) == rows[:2]
+    assert keep_until(path, 2) == rows[:2]
