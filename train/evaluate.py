@@ -27,7 +27,8 @@ from train.masks import Encoder
 from train.measures import BETTER, Rules, Said, load_rules, measure_replies
 from train.recipe import Recipe
 from train.replies import Decoding, Prompt, Reply, choose_prompts, generate_replies, measure_losses
-from train.train import MANIFEST, name_stage, read_recipe
+from train.stage import find_stage
+from train.train import MANIFEST, read_recipe
 
 EXAMPLES = 12
 """Prompts whose replies the report shows side by side."""
@@ -151,7 +152,7 @@ def _list_candidates(place: Path) -> list[Candidate]:
         return [Candidate(label, lambda: LoadedModel(label, load_weights(str(place)), load_tokenizer(str(place))))]
     recipe = read_recipe(place)[0]
     end = recipe.base.end_of_turn
-    adapters = [name_stage(place, number, stage) / "adapter" for number, stage in enumerate(recipe.stages)]
+    adapters = [find_stage(place, number, stage) / "adapter" for number, stage in enumerate(recipe.stages)]
     stages = [
         Candidate(stage.name, lambda adapter=adapter: _put(load_base(place, recipe.base), adapter), end)  # type: ignore[misc]
         for stage, adapter in zip(recipe.stages, adapters, strict=True)
