@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from datagen.errors import DataError
 from train.checkpoints import hash_file
-from train.train import read_manifest
+from train.stage import find_stage, read_result
+from train.train import read_manifest, read_recipe
 
 _USE = """\
 ## Use
@@ -32,8 +34,12 @@ def write_card(out: Path, trained: Path, comparison: dict[str, float]) -> None:
     `comparison`: with base + adapter, as `damhwa merge` measured it. Raises DataError where what it reads is torn.
     """
     manifest = read_manifest(trained)
+    asked = enumerate(read_recipe(trained)[0].stages)
+    done = [read_result(find_stage(trained, number, stage)) for number, stage in asked]
+    # Not the manifest's own: training writes it after the last stage, and may have been killed between them.
+    made = {"trained_in": str(trained.resolve()), "stages": [asdict(each) for each in done if each is not None]}
     weights = {path.name: hash_file(path) for path in sorted(out.glob("*.safetensors"))}
-    lineage = manifest | {"weights": weights, "comparison": comparison}
+    lineage = manifest | made | {"weights": weights, "comparison": comparison}
     (out / "lineage.json").write_text(json.dumps(lineage, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     report = trained / "evaluation" / "report.json"
     try:

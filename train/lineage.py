@@ -26,6 +26,8 @@ class _Manifest(BaseModel, frozen=True):
     fingerprint: str
     versions: dict[str, str]
     stages: tuple[dict[str, Any], ...]
+    trained_in: Path | None = None
+    """Of a merged model, which may lie anywhere. Older ones lie in the folder where they were trained."""
 
 
 def trace_model(model: Path) -> dict[str, Any]:
@@ -83,9 +85,11 @@ def _read_manifest(model: Path) -> tuple[Path, _Manifest]:
         hint = "give a folder that `damhwa train` or `damhwa merge` wrote"
         raise UsageError(f"{model} is no model of ours: it has neither manifest.json nor lineage.json", hint)
     try:
-        return model if path.name == "manifest.json" else model.parent, _Manifest.model_validate_json(path.read_bytes())
+        manifest = _Manifest.model_validate_json(path.read_bytes())
     except (OSError, ValueError) as exc:
         raise DataError(f"{path} is not what we wrote: {exc}", "train or merge again with the same recipe") from exc
+    home = manifest.trained_in if manifest.trained_in and manifest.trained_in.is_dir() else model.parent
+    return model if path.name == "manifest.json" else home, manifest
 
 
 def _compare(stage: Stage, done: dict[str, Any], persona: Persona) -> Literal["unchanged", "changed", "not there"]:

@@ -71,11 +71,11 @@ def trained(tmp_path: Path, built_run: Path) -> Trained:
     return Trained(folder, run, ids)
 
 
-def merge(trained: Trained, out: Path) -> Path:
+def merge(trained: Trained, out: Path, **more: str) -> Path:
     """A merged model's `lineage.json`: the manifest, and more."""
     out.mkdir(parents=True)
     manifest = json.loads((trained.folder / "manifest.json").read_text(encoding="utf-8"))
-    text = json.dumps({**manifest, "weights": {"model.safetensors": "0" * 64}}, ensure_ascii=False)
+    text = json.dumps({**manifest, **more, "weights": {"model.safetensors": "0" * 64}}, ensure_ascii=False)
     (out / "lineage.json").write_text(text, encoding="utf-8")
     return out
 
@@ -165,6 +165,18 @@ def test_a_merged_model_that_was_taken_away_has_no_rows_beside_it(trained: Train
     assert trace_model(away)["recipe"] == "tiny"
     with pytest.raises(UsageError, match=r"rows\.parquet"):
         trace_row(away, trained.ids[3])
+
+
+def test_a_model_that_was_merged_elsewhere_leads_back_to_where_it_was_trained(trained: Trained, tmp_path: Path) -> None:
+    away = merge(trained, tmp_path / "away" / "merged", trained_in=str(trained.folder))
+    assert trace_model(away)["trained_in"] == str(trained.folder)
+    assert trace_row(away, trained.ids[3])["stage"] == "1-exa-data"
+
+
+def test_a_trained_folder_that_moved_with_its_merged_model_in_it_is_found_around_it(trained: Trained) -> None:
+    merge(trained, trained.folder / "merged", trained_in=str(trained.folder))
+    moved = trained.folder.rename(trained.folder.with_name("moved"))
+    assert trace_row(moved / "merged", trained.ids[3])["stage"] == "1-exa-data"
 
 
 def test_a_folder_that_is_no_model_and_a_torn_manifest_are_refused(trained: Trained, tmp_path: Path) -> None:
