@@ -5,7 +5,7 @@ model its base. One model is in memory at a time.
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,11 +15,12 @@ import numpy as np
 
 from datagen.console import err
 from datagen.endpoint_options import Access, ProviderOptions, apply_options, find_access
-from datagen.errors import UsageError
+from datagen.errors import DataError, UsageError
 from datagen.record import clean_text
 from datagen.spec import Persona, ProviderSettings
-from train.base import LoadedModel, load_adapter, load_base, load_tokenizer, load_weights
+from train.base import LoadedModel
 from train.bootstrap import DRAWS, Floats, Interval, Ratio, compare, draw_weights, estimate
+from train.candidates import Candidate, list_candidates
 from train.conversations import Split, find_curated, read_split
 from train.evaluation_report import write_report
 from train.judging import Match, judge_matches
@@ -27,7 +28,6 @@ from train.masks import Encoder
 from train.measures import BETTER, Rules, Said, load_rules, measure_replies
 from train.recipe import Recipe
 from train.replies import Decoding, Prompt, Reply, choose_prompts, generate_replies, measure_losses
-from train.stage import find_stage
 from train.train import MANIFEST, read_recipe
 
 EXAMPLES = 12
@@ -49,15 +49,6 @@ class EvaluateOptions:
     """`model` and the endpoint of the judge; None: nobody is asked."""
     out: Path | None = None
     """None: `evaluation/` in the first model's folder."""
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A model to be measured. `end_of_turn` None: the tokenizer's eos."""
-
-    label: str
-    load: Callable[[], LoadedModel]
-    end_of_turn: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +88,8 @@ def evaluate(places: Sequence[Path], options: EvaluateOptions) -> dict[str, Any]
     prompts: list[Prompt] = []
     measured: list[Measured] = []
     for each in candidates:
+        each.check()
+    for each in candidates:
         err.print(f"{each.label}: {len(split.conversations):,} conversations", markup=False)
         loaded = each.load()
         room = _find_room(loaded, recipe.max_tokens)
@@ -105,9 +98,10 @@ def evaluate(places: Sequence[Path], options: EvaluateOptions) -> dict[str, Any]
         del loaded  # or two of them would be in memory while the next one loads
     said = [_to_said(prompt, prompt.reference, rules) for prompt in prompts]
     report = _describe(measured, measure_replies(said, rules.settings, ()), split, prompts, options)
+    write_report(out, report)
     if judge is not None:
         report["judge"] = _judge(measured, prompts, judge, out, options.decoding.seed)
-    write_report(out, report)
+        write_report(out, report)
     return report
 
 
@@ -118,10 +112,17 @@ def _find_recipe(places: Sequence[Path]) -> tuple[Recipe, Persona]:
         if (home / MANIFEST).is_file():
             return read_recipe(home)
         if (home / "lineage.json").is_file():
-            known = json.loads((home / "lineage.json").read_text(encoding="utf-8"))
-            return Recipe.model_validate(known["recipe"]), Persona.model_validate(known["persona"])
+            return _read_lineage(home / "lineage.json")
     hint = "give a model that `damhwa train` or `damhwa merge` made among them"
     raise UsageError(f"nothing beside {places[0]} tells its persona", hint)
+
+
+def _read_lineage(path: Path) -> tuple[Recipe, Persona]:
+    try:
+        known = json.loads(path.read_text(encoding="utf-8"))
+        return Recipe.model_validate(known["recipe"]), Persona.model_validate(known["persona"])
+    except (OSError, ValueError, KeyError, TypeError) as exc:
+        raise DataError(f"{path} is not what `damhwa merge` wrote: {exc}", "merge again") from exc
 
 
 def _fill(options: EvaluateOptions, recipe: Recipe) -> EvaluateOptions:
@@ -130,40 +131,6 @@ def _fill(options: EvaluateOptions, recipe: Recipe) -> EvaluateOptions:
     temperature = asked.temperature if given.temperature is None else given.temperature
     decoding = replace(given, max_new_tokens=given.max_new_tokens or asked.max_new_tokens, temperature=temperature)
     return replace(options, dialogues=options.dialogues or asked.dialogues, decoding=decoding)
-
-
-def list_candidates(places: Sequence[Path]) -> list[Candidate]:
-    """Of a trained model its base and every stage that is done; else an adapter, or a plain or merged model."""
-    found = [each for place in places for each in _list_candidates(place)]
-    if len({each.label for each in found}) == len(found):
-        return found
-    names = [place.name for place in places for _ in _list_candidates(place)]
-    return [replace(each, label=f"{name}/{each.label}") for name, each in zip(names, found, strict=True)]
-
-
-def _list_candidates(place: Path) -> list[Candidate]:
-    if (place / "adapter_config.json").is_file():
-        home = place.parent.parent
-        recipe = read_recipe(home)[0]
-        name = place.parent.name.partition("-")[2] or place.name
-        return [Candidate(name, lambda: _put(load_base(home, recipe.base), place), recipe.base.end_of_turn)]
-    if not (place / "recipe.yaml").is_file():
-        label = place.name or str(place)
-        return [Candidate(label, lambda: LoadedModel(label, load_weights(str(place)), load_tokenizer(str(place))))]
-    recipe = read_recipe(place)[0]
-    end = recipe.base.end_of_turn
-    adapters = [find_stage(place, number, stage) / "adapter" for number, stage in enumerate(recipe.stages)]
-    stages = [
-        Candidate(stage.name, lambda adapter=adapter: _put(load_base(place, recipe.base), adapter), end)  # type: ignore[misc]
-        for stage, adapter in zip(recipe.stages, adapters, strict=True)
-        if (adapter / "adapter_config.json").is_file()
-    ]
-    return [Candidate("base", lambda: load_base(place, recipe.base), end), *stages]
-
-
-def _put(base: LoadedModel, adapter: Path) -> LoadedModel:
-    model: Any = base.model
-    return replace(base, model=load_adapter(model, adapter).eval())
 
 
 def _find_room(loaded: LoadedModel, max_tokens: int) -> int:
@@ -183,10 +150,14 @@ def _choose(loaded: LoadedModel, split: Split, room: int, options: EvaluateOptio
 
 def _measure(candidate: Candidate, loaded: LoadedModel, material: Material, decoding: Decoding) -> Measured:
     rules, prompts = material.rules, material.prompts
-    encoder = Encoder.of(loaded.tokenizer, material.room, candidate.end_of_turn)
+    encoder = Encoder.of(loaded.tokenizer, material.room, candidate.base.end_of_turn if candidate.base else None)
     rows = list(encoder.encode_all(material.split.conversations))
     losses = measure_losses(loaded, rows)
-    replies = generate_replies(loaded, prompts, decoding, encoder.markers[encoder.end_of_turn])
+    if not np.isfinite(losses.tops).all():
+        hint = "its weights are broken: train the stage again with a lower learning rate, or leave the model out"
+        raise DataError(f"{candidate.label} scores conversations with what is no number (NaN or infinity)", hint)
+    end: Any = loaded.tokenizer.convert_tokens_to_ids(encoder.end_of_turn)
+    replies = generate_replies(loaded, prompts, decoding, end)
     said = [_to_said(prompt, reply.text, rules) for prompt, reply in zip(prompts, replies, strict=True)]
     stopped = Ratio.of_mean([each.is_stopped for each in replies])
     measures = measure_replies(said, rules.settings, tuple(encoder.markers))
@@ -277,7 +248,6 @@ def _judge(
     seed: int,
 ) -> dict[str, Any]:
     """Every model against the first: the mean of its scores, where a tie is half a win."""
-    out.mkdir(parents=True, exist_ok=True)
     weights = draw_weights(len(prompts), seed)
     found = []
     for each in measured[1:]:

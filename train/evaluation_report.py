@@ -7,12 +7,14 @@ whatever could run or load.
 
 import json
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from datagen.errors import DataError
+from datagen.store import replace_durably
 
 SHARES = (
     "speech_level",
@@ -30,14 +32,21 @@ _DIRECTION = re.compile(r"((?<!\*)\*(?!\*)[^*\n]+\*(?!\*))")
 
 
 def write_report(folder: Path, report: dict[str, Any]) -> None:
-    """Write both files. Raises DataError where the disk does not take them."""
+    """Write both files, whole. Raises DataError where the disk does not take them: what was there stays."""
     text = json.dumps(report, ensure_ascii=False, indent=1, allow_nan=False)
+    texts = {"report.json": text, "report.html": render_report(report)}
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "report.json").write_text(text, encoding="utf-8")
-        (folder / "report.html").write_text(render_report(report), encoding="utf-8")
+        for name, text in texts.items():
+            (folder / f".{name}").write_text(text, encoding="utf-8")
+        for name in texts:
+            replace_durably(folder / f".{name}", folder / name)
     except OSError as exc:
         raise DataError(f"the report cannot be written into {folder}: {exc}", "give another folder with -o") from exc
+    finally:
+        for name in texts:
+            with suppress(OSError):
+                (folder / f".{name}").unlink()
 
 
 def render_report(report: dict[str, Any]) -> str:

@@ -2,19 +2,24 @@
 
 import json
 import re
+import resource
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from aiohttp import web
+from safetensors.torch import load_file, save_file
 
 from datagen.endpoint_options import ProviderOptions
-from datagen.errors import UsageError
-from tests.train.evaluation_world import make_trained, save_model
-from train.evaluate import FIGURES, EvaluateOptions, evaluate, list_candidates
-from train.evaluation_report import describe_report, format_change, is_clear, render_report
+from datagen.errors import DataError, ProviderError, UsageError
+from tests.train.evaluation_world import PERSONA, RECIPE, make_trained, save_model
+from train.candidates import list_candidates
+from train.evaluate import FIGURES, EvaluateOptions, evaluate
+from train.evaluation_report import describe_report, format_change, is_clear, render_report, write_report
 from train.replies import Decoding
 
 SHORT = Decoding(max_new_tokens=12, batch=4)
@@ -109,6 +114,54 @@ def test_nothing_is_measured_where_the_judge_cannot_be_asked_or_no_reply_fits(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("missing", ["", "config.json", "tokenizer.json", "chat_template.jinja"])
+def test_a_second_model_that_is_not_whole_is_told_before_the_first_is_even_loaded(
+    trained: Path, options: EvaluateOptions, tmp_path: Path, missing: str
+) -> None:
+    first = shutil.copytree(trained, tmp_path / "first")
+    (first / "base/model.safetensors").write_bytes(b"torn")
+    second = tmp_path / "second"
+    if missing:
+        (save_model(second) / missing).unlink()
+    with pytest.raises(UsageError, match=str(second)):
+        evaluate([first, second], replace(options, out=tmp_path / "out"))
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_torn_lineage_of_a_merged_model_is_told(options: EvaluateOptions, tmp_path: Path) -> None:
+    merged = save_model(tmp_path / "merged")
+    for text in ('{"rec', "[]", '{"recipe": {}, "persona": {}}'):
+        (merged / "lineage.json").write_text(text, encoding="utf-8")
+        with pytest.raises(DataError, match=r"lineage\.json") as caught:
+            evaluate([merged], options)
+        assert caught.value.hint
+
+
+def test_an_end_of_turn_that_is_a_plain_token_of_the_vocabulary_ends_replies(
+    options: EvaluateOptions, tmp_path: Path
+) -> None:
+    trained = make_trained(tmp_path / "exagirl", stages=0)
+    template = trained / "base/chat_template.jinja"
+    template.write_text(template.read_text(encoding="utf-8").replace("[|endofturn|]", "#"), encoding="utf-8")
+    recipe = {**RECIPE, "base": {**RECIPE["base"], "end_of_turn": "#"}}
+    text = json.dumps({"recipe": recipe, "persona": PERSONA, "stages": []}, ensure_ascii=False)
+    (trained / "manifest.json").write_text(text, encoding="utf-8")
+    assert evaluate([trained], replace(options, dialogues=1))["models"] == ["base"]
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_a_model_whose_scores_are_no_numbers_is_told_by_its_name(
+    options: EvaluateOptions, tmp_path: Path, temperature: float
+) -> None:
+    trained = make_trained(tmp_path / "exagirl", stages=1)
+    adapter = trained / "1-gf-persona-data/adapter/adapter_model.safetensors"
+    save_file({name: torch.full_like(each, torch.nan) for name, each in load_file(adapter).items()}, adapter)
+    drawn = replace(options, decoding=replace(SHORT, temperature=temperature))
+    with pytest.raises(DataError, match="gf-persona-data scores") as caught:
+        evaluate([trained], drawn)
+    assert "train" in str(caught.value.hint)
+
+
 def test_what_is_too_long_is_cut_or_left_out_and_counted(
     trained: Path, options: EvaluateOptions, tmp_path: Path
 ) -> None:
@@ -144,6 +197,40 @@ def test_the_judge_compares_with_the_first_model(
     assert asked == 3 * 2 * 2
     evaluate([trained], replace(options, dialogues=3, out=tmp_path, judge=judge))
     assert asked == 3 * 2 * 2
+
+
+def test_a_judge_that_dies_takes_nothing_with_it_that_was_measured(
+    trained: Path,
+    options: EvaluateOptions,
+    tmp_path: Path,
+    start_server: Callable[[Callable[[web.Request], object]], str],
+) -> None:
+    async def refuse(_: web.Request) -> web.Response:
+        return web.json_response({"error": {"message": "bad key"}}, status=401)
+
+    judge = ProviderOptions((start_server(refuse),), model="judge")
+    with pytest.raises(ProviderError, match="bad key"):
+        evaluate([trained], replace(options, dialogues=2, out=tmp_path, judge=judge))
+    stored = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+    assert stored["models"] == ["base", "gf-persona-data", "exa-data"]
+    assert stored["judge"] is None
+    assert (tmp_path / "report.html").read_text(encoding="utf-8") == render_report(stored)
+
+
+def test_a_disk_that_is_full_leaves_the_report_that_was_there(report: dict[str, Any], tmp_path: Path) -> None:
+    write_report(tmp_path, report)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert sorted(before) == ["report.html", "report.json"]
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    for room in (4_000, len(before["report.json"]) + 10):  # where not even that fits, or the page does not
+        assert room < len(before["report.html"])
+        resource.setrlimit(resource.RLIMIT_FSIZE, (room, limits[1]))
+        try:
+            with pytest.raises(DataError, match="cannot be written"):
+                write_report(tmp_path, {**report, "models": ["other", *report["models"][1:]]})
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 def test_the_terminal_shows_a_line_a_measure_with_the_interval_of_each_difference(report: dict[str, Any]) -> None:
