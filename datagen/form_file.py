@@ -122,6 +122,7 @@ def _hint_yaml(exc: MarkedYAMLError) -> str:
 
 
 _EXPECTED = {
+    "multiple_of": "a multiple of {multiple_of}",
     "greater_than": "a number greater than {gt}",
     "greater_than_equal": "a number of at least {ge}",
     "less_than_equal": "a number of at most {le}",

@@ -91,6 +91,17 @@ def load_weights(
     return loaded
 
 
+def load_skeleton(place: str, revision: str | None = None) -> PreTrainedModel:
+    """The model without its weights, on the meta device. Raises UsageError where transformers knows no such model."""
+    try:
+        with torch.device("meta"):
+            config = AutoConfig.from_pretrained(place, revision=revision)
+            model: PreTrainedModel = AutoModelForCausalLM.from_config(config)  # type: ignore[no-untyped-call]
+    except Exception as exc:  # as above
+        raise _explain(place, exc) from exc
+    return model
+
+
 def load_adapter(model: PreTrainedModel, adapter: Path, *, is_trainable: bool = False) -> PeftModel:
     """The model with an adapter on it. Raises UsageError where there is none that fits it."""
     try:

@@ -9,7 +9,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from datagen.console import format_count
 from datagen.errors import DataError, UsageError
-from train.recipe import Lora, Stage
+from train.recipe import Lora, Recipe, Stage
 
 CHECKPOINTS_KEPT = 2
 BYTES_PER_PARAMETER = 12
@@ -53,6 +53,15 @@ def check_targets(model: PreTrainedModel, lora: Lora) -> None:
             hint = f"did you mean {near[0]}? " if near else ""
             what = f"LoRA target {target} matches no module of the base"
             raise UsageError(what, f"{hint}its linear modules: {', '.join(sorted(known))}")
+
+
+def check_skeleton(model: PreTrainedModel, recipe: Recipe) -> None:
+    """Raise UsageError where the recipe asks of a base what it does not have: modules, or so long a context."""
+    check_targets(model, recipe.lora)
+    context = getattr(model.config, "max_position_embeddings", None) or recipe.max_tokens
+    if recipe.max_tokens > context:
+        what = f"max_tokens is {recipe.max_tokens:,}, and the base knows {context:,} positions"
+        raise UsageError(what, f"lower it to {context} or less")
 
 
 def count_trainable(model: torch.nn.Module) -> int:

@@ -32,6 +32,8 @@ class Conversation:
     id: str
     messages: tuple[dict[str, str], ...]
     persona: str = ""
+    where: str = field(default="", compare=False)
+    """For errors: dataset, split and row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,14 +120,19 @@ def _read_prompts(run: Path) -> dict[str, str]:
 
 
 def _load_dataset(place: str, split: str, config: str | None) -> Iterable[dict[str, Any]]:
+    if not Path(place).exists():
+        # A name is never looked up on a hub: what is there under the name of a run is another's.
+        hint = "build it (`damhwa build SPEC -o RUN`), or give a folder with `messages` rows"
+        raise UsageError(f"there is no {place}, expected a run or a folder of data", hint)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", EncodingWarning)  # what it imports opens files without one
         import datasets  # a second that a run's own files do not need
+    datasets.disable_progress_bars()
     try:
         loaded = datasets.load_dataset(place, config, split=split)
     except Exception as exc:  # a dozen kinds: not there, no such split, no such configuration, broken files, no network
         known = f"configuration {config}, " if config else ""
-        hint = "give a run, a folder with `messages` rows, or a dataset's name; several configurations take `config:`"
+        hint = f"give a run, or a folder with rows of `messages` in a split '{split}' ({split}.jsonl, {split}.parquet)"
         raise UsageError(f"{place} ({known}split {split}) cannot be loaded: {exc}", hint) from exc
     if not {"messages", "text"} & set(loaded.column_names):
         columns = ", ".join(loaded.column_names)
@@ -148,7 +155,7 @@ def read_row(row: dict[str, Any], where: str, prompts: dict[str, str], persona: 
         messages = ({"role": "system", "content": prompt}, *messages)
     content = json.dumps(messages, ensure_ascii=False)
     id_ = str(row.get("id") or f"sha256-{hashlib.sha256(content.encode()).hexdigest()[:16]}")
-    return Conversation(id_, messages, speaker or persona.id)
+    return Conversation(id_, messages, speaker or persona.id, f"{where} ({id_})")
 
 
 def _is_text(content: str) -> bool:

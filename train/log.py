@@ -22,6 +22,7 @@ FLOPS_PER_PARAMETER = 4
 PEAK_BF16_FLOPS = {"H200": 989e12, "H100": 989e12, "A100": 312e12, "L40S": 362e12, "L4": 121e12, "4090": 165e12}
 """Dense, a second; from NVIDIA's data sheets. The H100 is the SXM one."""
 LINE_EVERY_S = 5.0
+SMOOTHED = 10
 _REWARDS = {"chosen": "wanted", "rejected": "unwanted", "margins": "margin", "accuracies": "accuracy"}
 FIGURES = {
     "loss": "loss",
@@ -171,10 +172,13 @@ def plot_losses(path: Path, rows: Sequence[dict[str, Any]], title: str) -> None:
     from matplotlib import pyplot
 
     figure, axes = pyplot.subplots(figsize=(8, 4.5), dpi=120)
-    for name, style, label in (("loss", "-", "training, each step"), ("held_out_loss", "o-", "held-out rows")):
-        points = [(row["step"], row[name]) for row in rows if name in row]
-        if points:
-            axes.plot(*zip(*points, strict=True), style, label=label, linewidth=1.2, markersize=4)
+    points = {name: [(row["step"], row[name]) for row in rows if name in row] for name in ("loss", "held_out_loss")}
+    if losses := points["loss"]:
+        steps, values = zip(*losses, strict=True)
+        axes.plot(steps, values, color="tab:blue", alpha=0.3, linewidth=1, label="training, each step")
+        axes.plot(steps, _smooth(values), color="tab:blue", linewidth=1.6, label=f"mean of {SMOOTHED} steps")
+    if held_out := points["held_out_loss"]:
+        axes.plot(*zip(*held_out, strict=True), "o-", color="tab:orange", markersize=4, label="held-out rows")
     unit = "preference loss" if any("reward_margin" in row for row in rows) else "loss (nats per persona token)"
     axes.set(title=title, xlabel="optimizer step", ylabel=unit)
     axes.grid(alpha=0.3)
@@ -182,6 +186,11 @@ def plot_losses(path: Path, rows: Sequence[dict[str, Any]], title: str) -> None:
     figure.tight_layout()
     figure.savefig(path)
     pyplot.close(figure)
+
+
+def _smooth(values: Sequence[float]) -> list[float]:
+    """The mean of the last SMOOTHED values at each."""
+    return [sum(part := values[max(0, end - SMOOTHED) : end]) / len(part) for end in range(1, len(values) + 1)]
 
 
 def _find_peak() -> float | None:

@@ -56,6 +56,11 @@ def render(tokenizer: PreTrainedTokenizerBase, messages: Sequence[dict[str, str]
     return text
 
 
+def name_row(conversation: Conversation) -> str:
+    """Where an error has its cause."""
+    return conversation.where or f"row {conversation.id}"
+
+
 @contextmanager
 def _explaining() -> Iterator[None]:
     try:
@@ -116,7 +121,7 @@ class Encoder:
         """
         self._check_content(conversation)
         pieces = self._split(conversation)
-        ids = self._tokenise(conversation.id, pieces)
+        ids = self._tokenise(name_row(conversation), pieces)
         ends = list(accumulate(map(len, ids)))
         whole = [number for number in range(1, len(pieces), 2) if ends[number] <= self.max_tokens]
         if not whole:
@@ -142,15 +147,15 @@ class Encoder:
             ids = next(found) if len(part) in SAID_ONCE else _encode_again(self.tokenizer, part)
             if not marked.isdisjoint(ids):  # in another spelling, which the tokenizer's normalizer knows
                 hint = "it would open or end a turn: take it out of the text, or leave the row out"
-                raise DataError(f"row {row} holds a special token in {part[:60]!r}", hint)
+                raise DataError(f"{row} holds a special token in {part[:60]!r}", hint)
             return ids
 
         return [[id_ for part in parts for id_ in find_ids(part)] for parts in parted]
 
     def _check_content(self, conversation: Conversation) -> None:
-        for number, message in enumerate(conversation.messages, 1):
+        for number, message in enumerate(conversation.messages, conversation.messages[0]["role"] != "system"):
             if found := next((each for each in self.markers if each in message["content"]), None):
-                place = f"row {conversation.id}, message {number} ({message['role']})"
+                place = f"{name_row(conversation)}, turn {number} ({message['role']})"
                 hint = "it would open or end a turn: take it out of the text, or leave the row out"
                 raise DataError(f"{place} holds the special token {found}", hint)
 
@@ -169,13 +174,13 @@ class Encoder:
                 )
             end = whole.find(self.end_of_turn, len(prompt))
             if end < 0:
-                found = f"row {conversation.id}: the template writes no {self.end_of_turn} after a persona's turn"
+                found = f"{name_row(conversation)}: the template writes no {self.end_of_turn} after a persona's turn"
                 raise DataError(found, "the model would never learn to stop; set `base.end_of_turn` to what it writes")
             end += len(self.end_of_turn)
             is_plain = whole[len(prompt) : end] == messages[turn]["content"] + self.end_of_turn
             # Where the template trims, or writes more, its rendering so far tells whether the end is this turn's.
             if not is_plain and end > len(self._render([messages[: turn + 1]], is_prompt=False)[0]):
-                found = f"row {conversation.id}: not every persona turn is followed by {self.end_of_turn}"
+                found = f"{name_row(conversation)}: not every persona turn is followed by {self.end_of_turn}"
                 raise DataError(found, "set `base.end_of_turn` to the token that the template writes after each")
             pieces += [whole[done : len(prompt)], whole[len(prompt) : end]]
             done = end
@@ -194,7 +199,9 @@ class Encoder:
     ) -> None:
         end_id = self.tokenizer.convert_tokens_to_ids(self.end_of_turn)
         if any(ids[end - 1] != end_id for _, end in spans):
-            found = f"row {conversation.id} has a persona turn without {self.end_of_turn} ({end_id}) among its labels"
+            found = (
+                f"{name_row(conversation)} has a persona turn without {self.end_of_turn} ({end_id}) among its labels"
+            )
             raise DataError(found, "the tokenizer has to know it as one token; see `base.end_of_turn`")
 
     def _check_prompt(self, conversation: Conversation, trained: list[int], turn: int) -> None:
@@ -205,7 +212,9 @@ class Encoder:
         if served != trained:
             pairs = zip(served, trained, strict=False)
             first = next((place for place, (one, other) in enumerate(pairs) if one != other), "the end")
-            found = f"row {conversation.id}: the prompt's ids are no prefix of the training ids, from token {first} on"
+            found = (
+                f"{name_row(conversation)}: the prompt's ids are no prefix of the training ids, from token {first} on"
+            )
             raise DataError(found, "the template has to set a special token before and after a persona's turn")
 
 

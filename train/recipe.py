@@ -200,15 +200,18 @@ def load_recipe(name: str | Path) -> LoadedRecipe:
         else:
             reader.add_at(path, ("persona",), f"there is no {file}", "give the persona's file, relative to the recipe")
     if recipe is None or persona is None or reader.problems:
-        raise SpecError(reader.problems, "the recipe")
-    return LoadedRecipe(path=path, recipe=recipe, persona=persona, fingerprint=_fingerprint(recipe, persona))
+        raise SpecError(sorted(reader.problems, key=lambda problem: problem.line or 0), "the recipe")
+    return LoadedRecipe(path=path, recipe=recipe, persona=persona, fingerprint=fingerprint(recipe, persona))
 
 
-def _fingerprint(recipe: Recipe, persona: Persona) -> str:
-    """Without what only measures or exports, which may change between calls; data have fingerprints of their own."""
+def fingerprint(recipe: Recipe, persona: Persona, count: int | None = None) -> str:
+    """sha256 of what decides the weights, after the first `count` stages; None: after all.
+
+    Without what only measures or exports, which may change between calls; data have fingerprints of their own.
+    """
     beside = {"data", "config", "evaluate_every", "save_every", "held_out"}
-    stages = [stage.model_dump_json(exclude=beside) for stage in recipe.stages]
-    own = recipe.model_dump_json(exclude={"stages", "evaluation", "export", "persona"})
+    stages = [stage.model_dump_json(exclude=beside) for stage in recipe.stages[:count]]
+    own = recipe.model_dump_json(exclude={"name", "stages", "evaluation", "export", "persona"})
     return hashlib.sha256("\n".join([own, *stages, persona.model_dump_json()]).encode()).hexdigest()
 
 

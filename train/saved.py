@@ -73,6 +73,8 @@ def writing_whole(out: Path, size: int = 0) -> Iterator[Path]:
             raise OSError(f"{size / 1e9:.1f} GB are needed, {free / 1e9:.1f} GB are free")
         yield temporary
         for path in [*temporary.rglob("*"), temporary]:
+            if path.is_file():
+                path.chmod(0o666 & ~_read_umask())  # safetensors writes for the owner alone
             _flush(path)
         temporary.rename(out)
         _flush(out.parent)
@@ -81,6 +83,12 @@ def writing_whole(out: Path, size: int = 0) -> Iterator[Path]:
         raise DataError(f"{out} could not be written: {exc}", hint) from exc
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _read_umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
 
 
 def _list_ends(end: int, given: int | list[int] | None) -> int | list[int]:

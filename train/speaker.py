@@ -27,6 +27,8 @@ def load_model(place: Path) -> LoadedModel:
     """
     if (place / "merged" / "config.json").is_file():
         place = place / "merged"
+    if not place.is_dir():
+        raise UsageError(f"there is no folder {place}", "give one that `damhwa train` or `damhwa merge` wrote")
     if not (place / MANIFEST).is_file():
         return LoadedModel(str(place), load_weights(str(place)), load_tokenizer(str(place)))
     recipe, _ = read_recipe(place)
@@ -58,10 +60,11 @@ class LocalSpeaker:
         if (room := context - len(prompt)) < min(wanted, context // RESERVED_SHARE):
             raise TooLongError
         streamer: Any = TextIteratorStreamer(tokenizer, skip_prompt=True, skip_special_tokens=True)
+        done = Event()  # the listener went away, or all is said: `stop` belongs to who asked
         config, failures = self._configure(prompt, min(room, wanted)), list[Exception]()
 
         def is_stopped(ids: torch.Tensor, _: Any, **__: Any) -> torch.Tensor:
-            return torch.full(ids.shape[:1], stop.is_set(), dtype=torch.bool, device=ids.device)
+            return torch.full(ids.shape[:1], stop.is_set() or done.is_set(), dtype=torch.bool, device=ids.device)
 
         def generate() -> None:
             try:
@@ -76,7 +79,7 @@ class LocalSpeaker:
             try:
                 yield from streamer
             finally:
-                stop.set()
+                done.set()
                 thread.join()
         if failures:
             hint = "begin a new chat, or give a smaller --max-new-tokens"

@@ -264,7 +264,6 @@ def _make_trainer(recipe: Recipe, stage: Stage, started: LoadedModel, data: Stag
         train_dataset=Rows(data.rows, pack_tokens),
         eval_dataset=Rows(data.held_out_rows),
         data_collator=Collator(int(started.tokenizer.pad_token_id)),
-        processing_class=started.tokenizer,
         compute_metrics=_sum_losses,
         preprocess_logits_for_metrics=_take_losses,
     )

@@ -6,7 +6,7 @@ Everything that can be refused is refused before the first step of the first sta
 import json
 import shutil
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
@@ -22,12 +22,12 @@ from datagen.console import err, format_seconds
 from datagen.errors import DataError, InterruptedRunError, UsageError
 from datagen.run_folder import lock_run
 from datagen.spec import Persona
-from train.base import find_base, load_base, load_tokenizer
-from train.checks import check_tokens
+from train.base import find_base, load_base, load_skeleton, load_tokenizer
+from train.checks import check_skeleton, check_tokens
 from train.conversations import Split, read_split
 from train.masks import Encoder
 from train.preferences import read_preferences
-from train.recipe import Licence, LoadedRecipe, Recipe, Stage
+from train.recipe import Licence, LoadedRecipe, Recipe, Stage, fingerprint
 from train.stage import (
     StageData,
     StageResult,
@@ -64,7 +64,7 @@ def train(loaded: LoadedRecipe, folder: Path) -> Trained:
         try:
             return _train(loaded, folder)
         except KeyboardInterrupt as exc:
-            hint = "the same command goes on from the last checkpoint"
+            hint = "the same command goes on: a stage from its last checkpoint, a base that is made in place anew"
             raise InterruptedRunError(f"stopped; what was trained is in {folder}", hint) from exc
         except (OSError, SafetensorError) as exc:
             hint = "free some space, and see that the folder may be written: the same command goes on"
@@ -80,6 +80,7 @@ def _train(loaded: LoadedRecipe, folder: Path) -> Trained:
     _begin(loaded, folder)
     _make_base(loaded, folder, splits)
     encoder = _open_encoder(loaded, folder)
+    check_skeleton(load_skeleton(find_base(folder, recipe.base), recipe.base.revision), recipe)
     data = [prepare(stage, both, encoder) for stage, both in zip(recipe.stages, splits, strict=True)]
     results: tuple[StageResult, ...] = ()
     for number, each in enumerate(data):
@@ -141,13 +142,24 @@ def _read_splits(stage: Stage, loaded: LoadedRecipe) -> tuple[Split, Split]:
 
 
 def _begin(loaded: LoadedRecipe, folder: Path) -> None:
-    """Write down what is asked; raise UsageError where the folder was begun with another recipe."""
+    """Write down what is asked. Stages that did not begin yet may be other ones than in an earlier call.
+
+    Raises UsageError where those that did are.
+    """
+    is_base_kept = True
     if (folder / MANIFEST).exists():
-        if read_manifest(folder).get("fingerprint") != loaded.fingerprint:
+        recipe, persona = read_recipe(folder)
+        places = [find_stage(folder, number, stage) for number, stage in enumerate(recipe.stages)]
+        begun = sum((place / "begun.json").exists() for place in places)
+        if begun and fingerprint(recipe, persona, begun) != fingerprint(loaded.recipe, loaded.persona, begun):
             hint = f"give another folder with -o, or bring the recipe back: {folder / 'recipe.yaml'} shows it"
             raise UsageError(f"{folder} was begun with another recipe or persona", hint)
-    elif PartialState().is_main_process:
-        if not (folder / "recipe.yaml").exists():
+        is_base_kept = (recipe.base, recipe.seed) == (loaded.recipe.base, loaded.recipe.seed)
+    PartialState().wait_for_everyone()  # none may still be reading
+    if PartialState().is_main_process:
+        if not is_base_kept:
+            shutil.rmtree(folder / "base", ignore_errors=True)
+        with suppress(shutil.SameFileError):
             shutil.copyfile(loaded.path, folder / "recipe.yaml")
         _write_manifest(folder, describe(loaded, ()))
     PartialState().wait_for_everyone()
@@ -198,7 +210,8 @@ def describe_result(result: StageResult) -> str:
 def describe_trained(trained: Trained) -> str:
     """The summary in a few lines."""
     lines = [describe_result(stage) for stage in trained.stages]
-    return "\n".join([*lines, f"adapter: {name_last(trained.folder)}", f"next: damhwa merge {trained.folder}"])
+    following = f"next: damhwa evaluate {trained.folder} --data RUN, then damhwa merge {trained.folder}"
+    return "\n".join([*lines, f"adapter: {name_last(trained.folder)}", following])
 
 
 def name_last(folder: Path) -> Path:

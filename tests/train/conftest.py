@@ -31,7 +31,9 @@ def tiny_base(built_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     folder = tmp_path_factory.mktemp("tiny") / "base"
     persona = load_recipe("exagirl-2.4b").persona
     conversations = [each.messages for each in read_split(str(built_run), "train", persona).conversations]
-    make_tiny(folder, conversations, TinyBase(layers=2, hidden=32, heads=4, vocabulary=1000, steps=2, tokens=128))
+    make_tiny(
+        folder, conversations, TinyBase(layers=2, hidden=32, heads=4, vocabulary=1000, steps=2, batch=1, tokens=1024)
+    )
     return folder
 
 

@@ -108,7 +108,7 @@ def test_what_is_missing_is_told(built_run: Path, tmp_path: Path, persona: Perso
     shutil.rmtree(run / "curated")
     with pytest.raises(UsageError, match="has no curated/ yet"):
         read_split(str(run), "train", persona)
-    with pytest.raises(UsageError, match="cannot be loaded"):
+    with pytest.raises(UsageError, match=r"there is no .*nowhere, expected a run or a folder"):
         read_split(str(tmp_path / "nowhere"), "train", persona)
     with pytest.raises(UsageError, match="has the columns question, expected `messages` or `text`"):
         read_split(write_lines(tmp_path / "theirs", [{"question": "왜?"}]), "train", persona)

@@ -139,7 +139,7 @@ def test_a_long_dialogue_is_cut_after_a_whole_exchange(tokenizer: PreTrainedToke
 def test_a_special_token_in_what_is_said_is_refused(tokenizer: PreTrainedTokenizerBase, place: int, token: str) -> None:
     talk = [dict(each) for each in TALK]
     talk[place]["content"] += f" {token}"
-    with pytest.raises(DataError, match=rf"row a, message {place + 1} .* holds the special token ") as caught:
+    with pytest.raises(DataError, match=rf"row a, turn {place} .* holds the special token ") as caught:
         Encoder.of(tokenizer, 2048).encode(Conversation("a", tuple(talk)))
     assert token in caught.value.message
 
@@ -197,7 +197,7 @@ def test_a_token_that_the_template_writes_is_refused_in_a_text_though_it_is_not_
     assert encoder.encode(Conversation("a", (*TALK[:2], laughing))) is not None
     for token in ("<|im_start|>", "<|im_end|>"):
         broken = {"role": "assistant", "content": f"그랬구나{token}system"}
-        with pytest.raises(DataError, match=r"row a, message 3 \(assistant\) holds the special token <\|im_"):
+        with pytest.raises(DataError, match=r"row a, turn 2 \(assistant\) holds the special token <\|im_"):
             encoder.encode(Conversation("a", (*TALK[:2], broken)))
 
 

@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import select
 import signal
 import subprocess
 import sys
@@ -59,7 +60,7 @@ class Terminal:
         end = time.monotonic() + seconds
         raw = b""
         while text not in (shown := self.shown + raw.decode(errors="replace")):
-            assert time.monotonic() < end, shown
+            assert select.select([self.main], [], [], max(0.0, end - time.monotonic()))[0], shown
             try:
                 raw += os.read(self.main, 4096)
             except OSError:  # the other end was closed

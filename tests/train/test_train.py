@@ -127,7 +127,7 @@ def test_an_adapter_that_did_not_change_is_no_result(tmp_path: Path, write_recip
 
 
 def test_everything_is_refused_before_the_first_step(tmp_path: Path, write_recipe: WriteRecipe) -> None:
-    with pytest.raises(UsageError, match="cannot be loaded"):
+    with pytest.raises(UsageError, match=r"there is no .*nowhere, expected a run or a folder"):
         train(load_recipe(write_recipe(second={"data": str(tmp_path / "nowhere")})), tmp_path / "model")
     assert not list((tmp_path / "model").glob("1-*"))
     lora = {"r": 4, "alpha": 8, "targets": ["q_proj", "out_proj"]}
@@ -277,3 +277,35 @@ def test_a_sample_with_a_line_separator_in_it_stays_one_line(tmp_path: Path) -> 
     path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows) + "null\n", encoding="utf-8")
     assert keep_until(path, 2) == rows[:2]
     assert keep_until(path, 2) == rows[:2]
+
+
+def test_a_recipe_that_was_refused_is_mended_in_the_same_folder(tmp_path: Path, write_recipe: WriteRecipe) -> None:
+    wrong = {"r": 4, "alpha": 8, "targets": ["q_proj", "out_proj"]}
+    tiny = {"layers": 1, "hidden": 16, "heads": 2, "vocabulary": 500, "steps": 1, "batch": 1, "tokens": 1024}
+    base = {"tiny": tiny, "dtype": "float32", "licence": LICENCE}
+    with pytest.raises(UsageError, match="LoRA target out_proj matches no module"):
+        train(load_recipe(write_recipe(lora=wrong, base=base)), tmp_path / "model")
+    made = hash_file(tmp_path / "model/base/model.safetensors")
+    short = {"first": {"epochs": 0.2}, "second": {"epochs": 0.2}}
+    train(load_recipe(write_recipe(**short, base=base)), tmp_path / "model")
+    assert hash_file(tmp_path / "model/base/model.safetensors") == made
+    other = {**base, "tiny": {**tiny, "layers": 2}}
+    with pytest.raises(UsageError, match="was begun with another recipe"):
+        train(load_recipe(write_recipe(**short, base=other)), tmp_path / "model")
+
+
+def test_a_stage_is_added_to_a_trained_model(small: Path, tmp_path: Path, write_recipe: WriteRecipe) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(small, folder)
+    recipe = load_recipe(write_recipe()).recipe
+    stages = [each.model_dump(mode="json") for each in recipe.stages]
+    more = load_recipe(write_recipe(stages=[*stages, {**stages[1], "name": "three", "epochs": 0.2}]))
+    results = train(more, folder).stages
+    assert [each.name for each in results] == ["one", "two", "three"]
+    assert hash_file(folder / "2-two/adapter" / ADAPTER_FILE) == hash_file(small / "2-two/adapter" / ADAPTER_FILE)
+    assert name_last(folder) == folder / "3-three/adapter"
+
+
+def test_rows_longer_than_the_bases_context_are_refused(tmp_path: Path, write_recipe: WriteRecipe) -> None:
+    with pytest.raises(UsageError, match="max_tokens is 2,048, and the base knows 1,024 positions"):
+        train(load_recipe(write_recipe(max_tokens=2048)), tmp_path / "model")
