@@ -118,6 +118,8 @@ def test_korean_is_typed_and_mended_replies_stream_and_directions_are_dimmed(sta
 def test_ctrl_c_stops_the_reply_and_keeps_what_came_ctrl_d_ends_the_program(start: Callable[..., Terminal]) -> None:
     terminal = start(pause_s=0.3)
     terminal.wait("나 › ")
+    # Python hears nothing in the moment between the prompt and its wait for a key.
+    time.sleep(0.5)
     terminal.interrupt()
     terminal.wait("나 › ")
     terminal.type("나 왔어\r")
