@@ -560,7 +560,9 @@ def chat(
         from train.speaker import LocalSpeaker, load_model
 
         partner = Partner.of(str(place), LocalSpeaker(load_model(place), sampling).stream, speaks_as)
-    saved = SavedChats(chats, lambda folder: _send_to_review(folder, review_run, speaks_as, persona))
+    saved = SavedChats(
+        chats, lambda _, id_: _send_to_review(chats, id_, review_run, _write_persona(chats, speaks_as, persona))
+    )
     if web:
         from train.chat_web import serve
 
@@ -661,14 +663,27 @@ def _read_provider_options(given: dict[str, Any]) -> "ProviderOptions":
     return ProviderOptions(tuple(given["base_url"] or ()), **{name: given[name] for name in names})
 
 
-def _send_to_review(chats: Path, run: Path, speaks_as: "Persona | None", file: Path | None) -> str:
-    """Curate the saved chats with their persona; gives the command that shows them."""
-    from curation.curate import CurateRequest, curate
-
+def _write_persona(chats: Path, speaks_as: "Persona | None", file: Path | None) -> Path | None:
+    """The file of who answers in the chats; written beside them where it was not given."""
     if file is None and speaks_as is not None:
         file = chats / f"{speaks_as.id}.yaml"
         file.write_text(speaks_as.model_dump_json(exclude={"examples"}, indent=2) + "\n", encoding="utf-8")
+    return file
+
+
+def _send_to_review(chats: Path, id_: str, run: Path, file: Path | None) -> str:
+    """Curate the saved chats; gives the command that shows the one of that id, unless curation dropped it."""
+    from curation.curate import CurateRequest, curate
+    from curation.lookup import read_table
+    from datagen.errors import UsageError
+
     curate(CurateRequest(chats, run, (file,) if file else ()))
+    decisions = read_table(run / "curated" / "decisions.parquet", ("id", "status", "reason")).to_pylist()
+    found = next((each for each in decisions if each["id"] == id_), None)
+    if found is None or found["status"] != "accepted":
+        why = f": {found['reason']}" if found else ""
+        what = f"the chat is saved, and curation does not let it through to reviewers{why}"
+        raise UsageError(what, f"what it found: `damhwa explain {run} {id_}`")
     return f"damhwa review {run}" + (f" --persona {file}" if file else "")
 
 

@@ -36,7 +36,7 @@ def speak(messages: Messages, _: Event) -> Generator[str, None, None]:
 
 async def main() -> None:
     with tempfile.TemporaryDirectory() as place:
-        saved = SavedChats(Path(place), str)
+        saved = SavedChats(Path(place), lambda folder, _: f"damhwa review {folder}")
         runner = web.AppRunner(build_app(Partner("예시 각본", speak, "exa", "엑사"), saved))
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()

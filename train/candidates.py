@@ -46,7 +46,8 @@ def list_candidates(places: Sequence[Path]) -> list[Candidate]:
     found = [each for place in places for each in _list_candidates(place)]
     if len({each.label for each in found}) == len(found):
         return found
-    names = [place.name for place in places for _ in _list_candidates(place)]
+    is_told_apart = len({place.name for place in places}) == len(places)
+    names = [place.name if is_told_apart else str(place) for place in places for _ in _list_candidates(place)]
     return [replace(each, label=f"{name}/{each.label}") for name, each in zip(names, found, strict=True)]
 
 

@@ -1,6 +1,7 @@
 """What lies beside merged weights: the model card for people (README.md), and lineage.json for programs."""
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -37,7 +38,10 @@ def write_card(out: Path, trained: Path, comparison: dict[str, float]) -> None:
     asked = enumerate(read_recipe(trained)[0].stages)
     done = [read_result(find_stage(trained, number, stage)) for number, stage in asked]
     # Not the manifest's own: training writes it after the last stage, and may have been killed between them.
-    made = {"trained_in": str(trained.resolve()), "stages": [asdict(each) for each in done if each is not None]}
+    made = {
+        "trained_in": os.path.relpath(trained.resolve(), out.resolve()),
+        "stages": [asdict(each) for each in done if each is not None],
+    }
     weights = {path.name: hash_file(path) for path in sorted(out.glob("*.safetensors"))}
     lineage = manifest | made | {"weights": weights, "comparison": comparison}
     (out / "lineage.json").write_text(json.dumps(lineage, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")

@@ -58,7 +58,7 @@ class TerminalChat:
                 id_ = self.saved.save(self.partner, self.messages)
                 err.print(f"saved in {self.saved.file} as {id_}", markup=False)
                 if line == "/review" and self.saved.send_to_review:
-                    command = self.saved.send_to_review(self.saved.folder)
+                    command = self.saved.send_to_review(self.saved.folder, id_)
                     err.print(f"it is in the review queue: {command}", markup=False)
             case _ if line.startswith("/"):
                 err.print(f"{line} is no command; /help lists them", markup=False)

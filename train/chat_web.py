@@ -65,9 +65,9 @@ def build_app(partner: Partner, saved: SavedChats) -> web.Application:
         return await _stream_reply(request, partner, await _read(request))
 
     async def keep(request: web.Request) -> web.Response:
-        await asyncio.to_thread(saved.save, partner, await _read(request))
+        id_ = await asyncio.to_thread(saved.save, partner, await _read(request))
         send = saved.send_to_review if "review" in request.query else None
-        command = await asyncio.to_thread(send, saved.folder) if send else None
+        command = await asyncio.to_thread(send, saved.folder, id_) if send else None
         return web.json_response({"file": str(saved.file), "command": command})
 
     async def set_headers(_: web.Request, response: web.StreamResponse) -> None:

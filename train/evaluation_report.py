@@ -112,5 +112,6 @@ def describe_report(report: dict[str, Any]) -> str:
             cells.append(f"{f'{told} ({low_high})' if low_high else told:>26}")
         data = "–" if measure["data"] is None else format_figure(measure["data"]["value"], measure["name"])
         lines.append(f"{measure['name']:17}{''.join(cells)}{data:>12}")
+    note = f"in brackets: 95 % interval of the difference to {report['models'][0]}"
     simulated = ["the dialogues are the simulator's: for trying things out"] if report["data"]["is_simulated"] else []
-    return "\n".join([*lines, *simulated])
+    return "\n".join([*lines, note, *simulated])

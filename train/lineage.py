@@ -88,7 +88,8 @@ def _read_manifest(model: Path) -> tuple[Path, _Manifest]:
         manifest = _Manifest.model_validate_json(path.read_bytes())
     except (OSError, ValueError) as exc:
         raise DataError(f"{path} is not what we wrote: {exc}", "train or merge again with the same recipe") from exc
-    home = manifest.trained_in if manifest.trained_in and manifest.trained_in.is_dir() else model.parent
+    home = (model / manifest.trained_in).resolve() if manifest.trained_in else model.parent
+    home = home if home.is_dir() else model.parent
     return model if path.name == "manifest.json" else home, manifest
 
 

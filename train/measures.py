@@ -38,9 +38,9 @@ BETTER: dict[str, Better] = {
     "assistant_tell": "lower",
     "loops": "lower",
     "seq_rep_4": "lower",
-    "distinct_1": "higher",
-    "distinct_2": "higher",
-    "distinct_3": "higher",
+    "distinct_1": "",
+    "distinct_2": "",
+    "distinct_3": "",
     "characters": "",
 }
 """Measure → which way is better; empty: nearer to the data's own."""

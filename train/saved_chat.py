@@ -22,10 +22,13 @@ from train.talk import Messages, Partner
 
 @dataclass(frozen=True, slots=True)
 class SavedChats:
-    """The folder of saved chats. `send_to_review` curates it, and returns the command that shows the review page."""
+    """The folder of saved chats.
+
+    `send_to_review` curates it, and returns the command that shows the chat of that id on the review page.
+    """
 
     folder: Path
-    send_to_review: Callable[[Path], str] | None = None
+    send_to_review: Callable[[Path, str], str] | None = None
 
     @property
     def file(self) -> Path:

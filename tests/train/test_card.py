@@ -63,4 +63,4 @@ def test_a_training_that_was_killed_before_its_last_manifest_has_all_its_stages_
     assert "| exa-data (sft) | runs/exa-data | 40 | 12 | 0.0001 | 5.000 → 3.125 |" in card
     lineage = json.loads((out / "lineage.json").read_text(encoding="utf-8"))
     assert lineage["stages"] == [first, second]
-    assert lineage["trained_in"] == str(trained)
+    assert (out / lineage["trained_in"]).resolve() == trained

@@ -59,7 +59,7 @@ def browser(chromium: Path) -> Iterator[Browser]:
 
 @pytest.fixture
 def saved(tmp_path: Path) -> SavedChats:
-    return SavedChats(tmp_path / "chats", lambda folder: f"damhwa review {folder}/run")
+    return SavedChats(tmp_path / "chats", lambda folder, _: f"damhwa review {folder}/run")
 
 
 @pytest.fixture

@@ -236,8 +236,9 @@ def test_a_disk_that_is_full_leaves_the_report_that_was_there(report: dict[str, 
 def test_the_terminal_shows_a_line_a_measure_with_the_interval_of_each_difference(report: dict[str, Any]) -> None:
     head, *lines = describe_report(report).splitlines()
     assert head.split() == ["base", "gf-persona-data", "exa-data", "data"]
-    assert [each.split()[0] for each in lines[:-1]] == list(FIGURES)
+    assert [each.split()[0] for each in lines[:-2]] == list(FIGURES)
     assert re.search(r"^perplexity +[\d,.]+ +[\d,.]+ \(×[\d.]+ ~ ×[\d.]+\)", lines[0])
+    assert lines[-2] == "in brackets: 95 % interval of the difference to base"
     assert "simulator" in lines[-1]
 
 

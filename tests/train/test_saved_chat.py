@@ -3,11 +3,13 @@
 import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 from urllib.request import Request, urlopen
 
 import pytest
 
+import damhwa
 from curation.curate import CurateRequest, curate
 from datagen.errors import DataError, UsageError
 from review_ui.reviewed_run import ReviewOptions
@@ -109,3 +111,19 @@ def _deal(station: Station) -> dict[str, list[dict[str, str]]]:
             for card in json.load(answer)["cards"]:
                 found[card["id"]] = [{"role": each["role"], "content": each["content"]} for each in card["turns"]]
     return found
+
+
+def test_a_chat_that_curation_drops_is_not_said_to_be_in_the_queue(tmp_path: Path) -> None:
+    persona = tmp_path / "exa.yaml"
+    persona.write_text(dedent(PERSONA), encoding="utf-8")
+    chats, run = tmp_path / "chats", tmp_path / "run"
+    broken = [
+        {"role": "user", "content": "뭐 해?"},
+        {"role": "assistant", "content": "*책을 덮으며 너 기다렸지~ *웃으며"},
+    ]
+    saved = SavedChats(chats)
+    kept = [saved.save(PARTNER, messages) for messages in (CHAT, broken)]
+    assert damhwa._send_to_review(chats, kept[0], run, persona) == f"damhwa review {run} --persona {persona}"
+    with pytest.raises(UsageError, match="curation does not let it through to reviewers: stage-direction") as caught:
+        damhwa._send_to_review(chats, kept[1], run, persona)
+    assert f"damhwa explain {run} {kept[1]}" in str(caught.value.hint)

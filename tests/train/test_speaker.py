@@ -82,8 +82,9 @@ def test_a_merged_model_is_found_in_its_folder_and_in_that_it_was_trained_in(
 ) -> None:
     _save(loaded, tmp_path / "merged")
     for place in (tmp_path / "merged", tmp_path):
-        speaker = LocalSpeaker(load_model(place), LIKELIEST)
-        assert "".join(speaker.stream(CHAT[:2], Event())) == GREETING
+        speaker, stop = LocalSpeaker(load_model(place), LIKELIEST), Event()
+        assert "".join(speaker.stream(CHAT[:2], stop)) == GREETING
+        assert not stop.is_set()  # or a page would take the whole reply for one that was stopped, and never end it
 
 
 def test_a_trained_model_that_is_not_merged_speaks_through_the_newest_adapter(

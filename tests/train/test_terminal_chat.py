@@ -30,7 +30,7 @@ replies = {"plain": (GREETING, COMFORT), "cut": cut, "full": (TooLongError(), CO
 script = Script.of(*replies[sys.argv[2]], *replies["plain"], pause_s=float(sys.argv[3]))
 if sys.argv[2] == "cut":
     script.replies[0] += script.replies.pop(1)
-chat = TerminalChat(script.partner, SavedChats(Path(sys.argv[1]), lambda folder: f"damhwa review {folder}"))
+chat = TerminalChat(script.partner, SavedChats(Path(sys.argv[1]), lambda folder, _: f"damhwa review {folder}"))
 if sys.argv[2] == "full":
     chat.messages = [{"role": "user", "content": "옛말"}, {"role": "assistant", "content": "옛 답"}]
 chat.run()
