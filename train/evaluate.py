@@ -212,15 +212,22 @@ def _compare(
     weights = draws[len(ratios[0].tops)]
     is_same = [not each.is_log or np.array_equal(each.bottoms, ratios[0].bottoms) for each in ratios]
     changes = [compare(each, ratios[0], weights) if same else None for each, same in zip(ratios, is_same, strict=True)]
-    data = estimate(reference[name], weights) if name in reference else None
+    data = _estimate(name, reference[name], weights) if name in reference else None
     return {
         "name": name,
         "better": FIGURES[name],
         "is_quotient": ratios[0].is_log,
-        "values": [_to_json(estimate(each, weights)) for each in ratios],
+        "values": [_to_json(_estimate(name, each, weights)) for each in ratios],
         "differences": [None, *map(_to_json, changes[1:])],
         "data": _to_json(data),
     }
+
+
+def _estimate(name: str, ratio: Ratio, weights: Floats) -> Interval | None:
+    found = estimate(ratio, weights)
+    if found is None or not name.startswith("distinct_"):
+        return found
+    return replace(found, low=max(found.low, 0.0), high=min(found.high, 1.0))  # the jackknife knows no bounds
 
 
 def _to_json(interval: Interval | None) -> dict[str, float] | None:
