@@ -53,7 +53,7 @@ COMMANDS = (
     damhwa.lineage,
 )
 
-OTHERS = {"--with", "--config_file", "--module", "--served-model-name"}
+OTHERS = {"--with", "--config_file", "--module", "--multi_gpu", "--num_processes", "--served-model-name"}
 """Options of other programs."""
 
 
