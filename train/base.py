@@ -111,8 +111,15 @@ def load_adapter(model: PreTrainedModel, adapter: Path, *, is_trainable: bool = 
 
 
 def find_base(folder: Path, base: Base) -> str:
-    """Where the base of a trained model lies: a tiny one inside its folder."""
-    return str(folder / "base") if base.tiny else str(base.model)
+    """Where the base of a trained model lies: a tiny one inside its folder. Raises UsageError where it is not there."""
+    if base.tiny:
+        return str(folder / "base")
+    if base.model and not Path(base.model).is_dir():
+        hint = (
+            f"download it, or, if it is EXAONE 3.5: `damhwa convert DOWNLOADED -o {base.model}`; a hub's name is `hub:`"
+        )
+        raise UsageError(f"there is no folder {base.model}, expected the base", hint)
+    return str(base.hub or base.model)
 
 
 def load_base(folder: Path, base: Base, *, dtype: torch.dtype | None = None) -> LoadedModel:

@@ -57,7 +57,7 @@ def _draw(lineage: dict[str, Any], evaluation: dict[str, Any] | None) -> Iterato
     recipe, licence = lineage["recipe"], lineage["recipe"]["base"]["licence"]
     yield from _draw_front_matter(recipe)
     yield f"\n# {recipe['name']}\n"
-    base = recipe["base"]["model"] or "a small Llama that was made in place"
+    base = recipe["base"]["hub"] or recipe["base"]["model"] or "a small Llama that was made in place"
     yield f"{lineage['persona']['name']}, a Korean-speaking persona: LoRA on {base}, merged. Made with Damhwa.\n"
     if any(stage["is_simulated"] for stage in lineage["stages"]):
         yield f"{_SIMULATED}\n"
@@ -78,13 +78,13 @@ def _draw(lineage: dict[str, Any], evaluation: dict[str, Any] | None) -> Iterato
 
 def _draw_front_matter(recipe: dict[str, Any]) -> Iterator[str]:
     """The keys that the Hugging Face hub reads. A JSON string is a YAML string too."""
-    base, licence = recipe["base"]["model"], recipe["base"]["licence"]
+    base, licence = recipe["base"]["hub"], recipe["base"]["licence"]
     is_known = licence["name"].lower() in _HUB_LICENCES
     yield "---\nlanguage: [ko]\nlibrary_name: transformers\npipeline_tag: text-generation"
     yield f"license: {licence['name'].lower() if is_known else 'other'}"
     if not is_known:
         yield f"license_name: {json.dumps(licence['name'], ensure_ascii=False)}\nlicense_link: {licence['url']}"
-    if base and not Path(base).exists():  # a folder's name means nothing on the hub
+    if base:  # a folder's name means nothing there
         yield f"base_model: {base}\nbase_model_relation: finetune"
     yield "tags: [damhwa, persona, dialogue, lora]\n---"
 

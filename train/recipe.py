@@ -56,9 +56,12 @@ class TinyBase(_Form):
 
 
 class Base(_Form):
-    """The model that is trained on: a folder, a name on the Hugging Face hub, or a tiny one made in place."""
+    """The model that is trained on."""
 
     model: Text | None = None
+    """Its folder."""
+    hub: Text | None = None
+    """Or its name on the Hugging Face hub, where `revision` names a commit."""
     revision: Text | None = None
     tiny: TinyBase | None = None
     licence: Licence
@@ -72,8 +75,8 @@ class Base(_Form):
 
     @model_validator(mode="after")
     def _is_one(self) -> Self:
-        if (self.model is None) == (self.tiny is None):
-            raise ValueError("expected either `model` or `tiny`")
+        if sum(each is not None for each in (self.model, self.hub, self.tiny)) != 1:
+            raise ValueError("expected one of `model`, `hub` and `tiny`")
         return self
 
 

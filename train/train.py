@@ -73,9 +73,11 @@ def train(loaded: LoadedRecipe, folder: Path) -> Trained:
 
 def _train(loaded: LoadedRecipe, folder: Path) -> Trained:
     recipe = loaded.recipe
-    print_licence(recipe.base.licence, recipe.base.model or recipe.name)
+    print_licence(recipe.base.licence, recipe.base.hub or recipe.base.model or recipe.name)
     if (processes := PartialState().num_processes) > 1:
         tell(f"{processes} processes: an optimizer step takes {processes} times the rows that the recipe says")
+    if recipe.base.tiny is None:
+        find_base(folder, recipe.base)
     splits = [_read_splits(stage, loaded) for stage in recipe.stages]
     _begin(loaded, folder)
     _make_base(loaded, folder, splits)

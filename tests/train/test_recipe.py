@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from datagen.errors import SpecError, UsageError
+from train.base import find_base
 from train.recipe import load_recipe
 
 SHIPPED = ("exagirl-2.4b", "exagirl-7.8b", "exagirl-kanana-2.1b", "tiny")
@@ -64,7 +65,7 @@ def test_a_recipe_says_under_which_licence_its_base_is(name: str) -> None:
         ("schedule: constant", "schedule: cosin", 14, "'cosine', 'linear'"),
         ("    schedule: constant\n", "    schedule: constant\n    warmup_ratio: 0.1\n", 8, "'constant' has no warm-up"),
         ("    batch: 1\n", "    batch: 2\n    packing: true\n", 8, "packing makes rows of `max_tokens` itself"),
-        ("  model: somewhere\n", "", 2, "expected either `model` or `tiny`"),
+        ("  model: somewhere\n", "", 2, "expected one of `model`, `hub` and `tiny`"),
         ("persona: exa.yaml", "persona: gone.yaml", 6, "there is no "),
         ("targets: [q_proj]", "targets: []", 5, "expected at least 1 entry"),
         ("  model: somewhere\n", "  tiny: {hidden: 72, heads: 5}\n", 3, "hidden 72 is no multiple of 2 × heads, 10"),
@@ -99,3 +100,11 @@ def test_the_fingerprint_is_of_what_decides_the_weights(recipe: Path) -> None:
     persona = recipe.with_name("exa.yaml")
     persona.write_text(persona.read_text(encoding="utf-8").replace("반말로", "편하게 반말로"), encoding="utf-8")
     assert load_recipe(recipe).fingerprint != before
+
+
+def test_a_base_that_is_not_there_is_told_without_asking_a_hub(recipe: Path) -> None:
+    with pytest.raises(UsageError, match="there is no folder somewhere, expected the base") as caught:
+        find_base(recipe.parent, load_recipe(recipe).recipe.base)
+    assert "damhwa convert DOWNLOADED -o somewhere" in str(caught.value.hint)
+    recipe.write_text(RECIPE.replace("model: somewhere", "hub: somebody/something"), encoding="utf-8")
+    assert find_base(recipe.parent, load_recipe(recipe).recipe.base) == "somebody/something"
