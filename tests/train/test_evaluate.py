@@ -273,7 +273,7 @@ def test_a_difference_is_told_in_its_unit_and_is_clear_only_where_its_interval_l
     assert format_change(20.0, length) == "+20.0"
 
 
-EVIL = "</p><script>alert(1)</script><img src=x onerror=alert(2)>{{ 7*7 }}*<b>*"
+EVIL = "</p><script>alert(1)</script><img src=x onerror=alert(2)>{{ 70007 * 70007 }}*<b>*"
 
 
 def test_text_of_models_and_data_is_only_ever_text(report: dict[str, Any]) -> None:
@@ -285,7 +285,7 @@ def test_text_of_models_and_data_is_only_ever_text(report: dict[str, Any]) -> No
         each |= {"id": EVIL, "data": EVIL, "messages": [{"role": "user", "content": EVIL}]}
         each["replies"] = [{"text": EVIL, "is_stopped": False}] * 3
     html = render_report(evil)
-    for tag in ("<script", "<img", "*<b>", "49<"):
+    for tag in ("<script", "<img", "*<b>", "4900980049"):
         assert tag not in html
     assert html.count("&lt;img src=x") > 30
 
