@@ -26,7 +26,7 @@ from datagen.errors import DataError
 from train.base import LoadedModel, load_adapter
 from train.batches import Collator, Rows, Steady
 from train.checkpoints import find_newest_whole, hash_file, seal
-from train.checks import CHECKPOINTS_KEPT, check_disk, check_targets, count_trainable
+from train.checks import CHECKPOINTS_KEPT, check_disk, count_trainable
 from train.conversations import Split
 from train.log import Prompt, StageLog
 from train.masks import IGNORED, Encoded, Encoder, render
@@ -237,7 +237,6 @@ def _put_adapter(recipe: Recipe, base: LoadedModel, previous: Path | None) -> Pe
             # On a CPU bitsandbytes packs weights when they are measured, and then trains through them wrongly.
             if hasattr(module, "support_avx512bf16_for_cpu"):
                 module.support_avx512bf16_for_cpu = False
-    check_targets(model, recipe.lora)
     if previous is not None:
         return load_adapter(model, previous, is_trainable=True)
     lora = recipe.lora

@@ -148,7 +148,7 @@ def _begin(loaded: LoadedRecipe, folder: Path) -> None:
 
     Raises UsageError where those that did are.
     """
-    is_base_kept = True
+    is_base_kept, done = True, list[StageResult]()
     if (folder / MANIFEST).exists():
         recipe, persona = read_recipe(folder)
         places = [find_stage(folder, number, stage) for number, stage in enumerate(recipe.stages)]
@@ -156,6 +156,7 @@ def _begin(loaded: LoadedRecipe, folder: Path) -> None:
         if begun and fingerprint(recipe, persona, begun) != fingerprint(loaded.recipe, loaded.persona, begun):
             hint = f"give another folder with -o, or bring the recipe back: {folder / 'recipe.yaml'} shows it"
             raise UsageError(f"{folder} was begun with another recipe or persona", hint)
+        done = [result for place in places[:begun] if (result := read_result(place)) is not None]
         is_base_kept = (recipe.base, recipe.seed) == (loaded.recipe.base, loaded.recipe.seed)
     PartialState().wait_for_everyone()  # none may still be reading
     if PartialState().is_main_process:
@@ -163,7 +164,7 @@ def _begin(loaded: LoadedRecipe, folder: Path) -> None:
             shutil.rmtree(folder / "base", ignore_errors=True)
         with suppress(shutil.SameFileError):
             shutil.copyfile(loaded.path, folder / "recipe.yaml")
-        _write_manifest(folder, describe(loaded, ()))
+        _write_manifest(folder, describe(loaded, done))
     PartialState().wait_for_everyone()
 
 

@@ -309,3 +309,15 @@ def test_a_stage_is_added_to_a_trained_model(small: Path, tmp_path: Path, write_
 def test_rows_longer_than_the_bases_context_are_refused(tmp_path: Path, write_recipe: WriteRecipe) -> None:
     with pytest.raises(UsageError, match="max_tokens is 2,048, and the base knows 1,024 positions"):
         train(load_recipe(write_recipe(max_tokens=2048)), tmp_path / "model")
+
+
+def test_a_call_that_is_refused_leaves_what_the_model_says_of_its_stages(
+    small: Path, tmp_path: Path, write_recipe: WriteRecipe
+) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(small, folder)
+    stages = read_manifest(folder)["stages"]
+    (folder / "1-one/adapter" / ADAPTER_FILE).unlink()
+    with pytest.raises(DataError, match="is not the adapter"):
+        train(load_recipe(write_recipe()), folder)
+    assert read_manifest(folder)["stages"] == stages
