@@ -5,10 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from transformers import AutoConfig
-
-from datagen.errors import UsageError
-from train.base import LoadedModel, find_base, load_adapter, load_base, load_tokenizer, load_weights
+from train.base import LoadedModel, find_base, load_adapter, load_base, load_skeleton, load_tokenizer, load_weights
 from train.recipe import Base
 from train.stage import find_stage
 from train.train import read_recipe
@@ -24,14 +21,11 @@ class Candidate:
     adapter: Path | None = None
 
     def check(self) -> None:
-        """Raise UsageError where its configuration or tokenizer is not there: the weights take their time."""
+        """Raise UsageError where its configuration or tokenizer is not there: weights take their time."""
         place = find_base(self.home, self.base) if self.base else str(self.home)
         revision = self.base.revision if self.base else None
         load_tokenizer(place, revision)
-        try:
-            AutoConfig.from_pretrained(place, revision=revision)
-        except Exception as exc:  # a dozen kinds, as for the tokenizer
-            raise UsageError(f"the model {place} has no config that can be read: {exc}", "give a whole model") from exc
+        load_skeleton(place, revision)
 
     def load(self) -> LoadedModel:
         if self.base is None:
