@@ -22,9 +22,9 @@ WORKERS = 2
 
 def run_daft(source: Path, target: Path, _: Path) -> None:
     """64 hashes in 8 bands of 8: what datasketch's rule, which Daft's guide follows, gives for a threshold of 0.7."""
-    import daft  # type: ignore[import-not-found]
+    import daft
     from daft import col
-    from daft.functions import minhash  # type: ignore[import-not-found]
+    from daft.functions import minhash
 
     rows = 8
     frame = daft.read_parquet(str(source))
@@ -33,7 +33,7 @@ def run_daft(source: Path, target: Path, _: Path) -> None:
     numbered = banded.with_column("number", daft.lit(list(range(64 // rows))))
     buckets = numbered.select("id", "band", "number").explode("band", "number")
     groups = buckets.groupby("number", "band").agg(col("id").list_agg().alias("members"))
-    found = groups.where(col("members").list_count() > 1).select("members").collect()
+    found = groups.where(col("members").list_count() > 1).select("members").collect()  # type: ignore[operator]
     members = found.to_arrow()["members"].combine_chunks()
     first = np.repeat(
         members.flatten().to_numpy()[members.offsets.to_numpy()[:-1]], np.diff(members.offsets.to_numpy())

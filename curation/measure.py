@@ -36,7 +36,7 @@ from datagen.errors import DataError
 from datagen.record import Dialogue, clean_text
 from datagen.store import SCHEMA, replace_durably, to_columns
 
-FORMAT = 1
+FORMAT = 2
 """Raised when the measured files change in form, or when rows are read differently."""
 POOL_FROM_BYTES = 4_000_000
 """Bytes of source data from which on processes are worth their start (0.7 s each for imports)."""

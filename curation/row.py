@@ -8,7 +8,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any, cast
 
-from datagen.record import Dialogue, Message, Role, clean_text
+from datagen.record import Dialogue, Medium, Message, Role, clean_text
 
 MAX_TURNS = 1_000
 """Messages. The longest dialogues that a spec can ask for have 120; more is a file gone wrong."""
@@ -43,7 +43,20 @@ def read_dialogue(values: dict[str, Any], default_id: str, dataset: str, persona
         completion_tokens=_read_count(values, "completion_tokens"),
         cost_usd=_read_cost(values),
         created_at=_read_time(values.get("created_at")),
+        media=_read_media(values.get("media"), len(messages)),
     )
+
+
+def _read_media(value: object, turns: int) -> tuple[Medium, ...]:
+    if value is None:
+        return ()
+    try:
+        media = tuple(Medium(**each) for each in value)  # type: ignore[attr-defined]
+        if all(0 <= each.message < turns for each in media):
+            return media
+    except TypeError:
+        pass
+    raise BadRowError("`media` is not in form: expected message, kind, path, sha256, media_type and size of each file")
 
 
 def pick_messages(values: dict[str, Any]) -> object:

@@ -18,7 +18,7 @@ from ruamel.yaml import YAML
 from curation.subject import PersonaSheet
 from datagen.errors import SpecError, UsageError
 from datagen.form_file import FormReader
-from datagen.record import SCHEMA_VERSION, clean_text
+from datagen.record import KNOWN_VERSIONS, clean_text
 from datagen.spec import Persona
 from datagen.store import SCHEMA
 
@@ -161,17 +161,17 @@ def read_batches(file: Path) -> Iterator[RawBatch | Unreadable]:
 def _read_parquet(file: Path) -> Iterator[RawBatch | Unreadable]:
     with pq.ParquetFile(file) as parquet:
         version = (parquet.schema_arrow.metadata or {}).get(b"damhwa.schema_version")
-        if version is not None and version != str(SCHEMA_VERSION).encode():
-            found = version.decode(errors="replace")
-            yield Unreadable(_show(file), None, f"schema version {found}, this damhwa reads {SCHEMA_VERSION}")
+        if version is not None and version not in (str(known).encode() for known in KNOWN_VERSIONS):
+            found, known = version.decode(errors="replace"), " and ".join(map(str, KNOWN_VERSIONS))
+            yield Unreadable(_show(file), None, f"schema version {found}, this damhwa reads {known}")
             return
-        known = [name for name in parquet.schema_arrow.names if name in SCHEMA.names or name == "text"]
-        if not {"messages", "text"} & set(known):
+        columns_known = [name for name in parquet.schema_arrow.names if name in SCHEMA.names or name == "text"]
+        if not {"messages", "text"} & set(columns_known):
             columns = ", ".join(parquet.schema_arrow.names[:8])
             yield Unreadable(_show(file), None, f"no `messages` or `text` column, only {columns or 'nothing'}")
             return
         row = 1
-        for batch in parquet.iter_batches(batch_size=_choose_batch_rows(parquet.metadata), columns=known):
+        for batch in parquet.iter_batches(batch_size=_choose_batch_rows(parquet.metadata), columns=columns_known):
             yield RawBatch(_show(file), row, batch)
             row += batch.num_rows
 

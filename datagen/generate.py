@@ -4,25 +4,26 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from datagen.budget import TOKENS_PER_CHARACTER, Budget, Spending
-from datagen.errors import BudgetSpentError, DamhwaError, DataError, InterruptedRunError, QuotaOutOfReachError
+from datagen.budget import Budget
+from datagen.clock import Clock, read_clock
+from datagen.drafter import Drafter, TranscriptDrafter
+from datagen.errors import DamhwaError, DataError, InterruptedRunError, QuotaOutOfReachError
 from datagen.group_commit import GroupCommit
-from datagen.ledger import Attempt, Entry, Ledger, Outcome
+from datagen.ledger import Entry, Ledger
 from datagen.prices import PriceList
-from datagen.prompt import Prompt, PromptWriter
-from datagen.provider import Answer, Call, GaveUpError, Provider, RejectedRequestError, StoppingError
+from datagen.prompt import PromptWriter
+from datagen.provider import Provider, StoppingError
 from datagen.quota import Slot, SlotQueue
 from datagen.record import Message
 from datagen.scenario import Scenario
 from datagen.seal import seal_dialogues
 from datagen.spec import LoadedSpec
 from datagen.tally import Tally
-from datagen.transcript import Rejection, parse_transcript
+from datagen.till import Till
 
 DRAIN_S = 30.0
 """Seconds that requests in flight, which are paid for, are waited for when a run stops."""
@@ -31,23 +32,8 @@ SEAL_EVERY_S = 300.0
 SEAL_LOOK_S = 1.0
 """Seconds between looks at whether it is time to seal."""
 
-Clock = Callable[[], datetime]
 Gate = Callable[[Scenario, tuple[Message, ...]], str | None]
 """Looks at a dialogue that is stored and says why it does not count towards the quota; None: it counts."""
-
-
-def read_clock() -> datetime:
-    return datetime.now(UTC)
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What became of a draft: the messages if it was accepted, a reason if not."""
-
-    outcome: Outcome
-    reason: str | None = None
-    detail: str | None = None
-    messages: tuple[Message, ...] | None = None
 
 
 @dataclass(slots=True)
@@ -66,7 +52,7 @@ class Generation:
     clock: Clock = read_clock
     error: BaseException | None = None
     """Why the run stopped early."""
-    _writer: PromptWriter = field(init=False)
+    _drafter: Drafter = field(init=False)
     _commits: GroupCommit = field(init=False)
     _seq: int = field(init=False)
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
@@ -75,7 +61,8 @@ class Generation:
     _unsealed: int = 0
 
     def __post_init__(self) -> None:
-        self._writer = PromptWriter(self.loaded)
+        till = Till(self.provider, self.budget, self.prices, self._wait_for_change, self._describe_stored)
+        self._drafter = TranscriptDrafter(self.loaded, PromptWriter(self.loaded), till, self.clock)
         self._commits = GroupCommit(self.ledger)
         self._seq = self.ledger.last_seq()
 
@@ -137,6 +124,9 @@ class Generation:
                 self._stop(exc)
             self._wake_all()
 
+    def _describe_stored(self) -> str:
+        return f"{self.tally.accepted} of {self.tally.quota} dialogues are stored"
+
     def _wake_all(self) -> None:
         """Let the workers that found nothing to do look again. Replaced, not cleared: no wake-up is ever missed."""
         if self._idle:
@@ -160,89 +150,11 @@ class Generation:
         return None
 
     async def _draft(self, slot: Slot) -> None:
-        prompt = self._writer.write(slot.scenario, slot.number, slot.tries)
-        call = Call(prompt, int(prompt.characters * TOKENS_PER_CHARACTER) + 500)
-        started = self.clock()
-        estimate = await self._reserve(prompt)
-        answer: Answer | None = None
-        try:
-            answer = await self.provider.ask(call)
-            verdict = self._judge(answer)
-        except RejectedRequestError as exc:
-            verdict = Verdict("rejected", exc.failure.reason, exc.failure.detail)
-        except GaveUpError as exc:
-            verdict = Verdict("failed", exc.failure.reason, exc.failure.detail)
-        finally:
-            if answer is not None:
-                self.budget.settle(prompt.characters, answer.tokens, self._cost(answer), estimate)
-            self.budget.release(estimate)
-        entry = self._make_entry(slot, call, started, answer, verdict)
+        draft = await self._drafter.draft(slot)
+        self._seq += 1
+        entry = draft.to_entry(self._seq, slot)
         await self._commits.add(entry)
         self._count(slot, entry)
-
-    async def _reserve(self, prompt: Prompt) -> Spending:
-        """Wait until the request fits into the budget. Raises BudgetSpentError when it never will."""
-        while True:
-            estimate = self.budget.estimate(prompt.characters)
-            if self.provider.stopping.is_set():
-                raise StoppingError
-            if self.budget.fits(estimate):
-                self.budget.reserve(estimate)
-                return estimate
-            if self.budget.in_flight == 0:
-                raise self._explain_budget(estimate)
-            await self._wait_for_change()
-
-    def _explain_budget(self, next_one: Spending) -> DamhwaError:
-        stored = f"{self.tally.accepted} of {self.tally.quota} dialogues are stored"
-        hint = "run the same command again with a new budget to go on"
-        return BudgetSpentError(f"{self.budget.describe_spent(next_one)}; {stored}", hint)
-
-    def _judge(self, answer: Answer) -> Verdict:
-        if answer.declined:
-            return Verdict("rejected", "refusal", "the endpoint marked the reply as a refusal")
-        if answer.finish_reason == "content_filter":
-            return Verdict("rejected", "content-filter", "the endpoint cut the reply off")
-        exchanges = self.loaded.spec.exchanges
-        result = parse_transcript(answer.text, (exchanges.min, exchanges.max), answer.finish_reason)
-        if isinstance(result, Rejection):
-            return Verdict("rejected", result.reason, result.detail)
-        return Verdict("accepted", messages=result.messages)
-
-    def _make_entry(self, slot: Slot, call: Call, started: datetime, answer: Answer | None, verdict: Verdict) -> Entry:
-        self._seq += 1
-        tokens = answer.tokens if answer else None
-        attempt = Attempt(
-            seq=self._seq,
-            topic=slot.topic,
-            slot=slot.number,
-            tries=slot.tries,
-            persona=slot.scenario.persona,
-            scenario=slot.scenario.to_json(),
-            prompt_sha256=call.prompt.sha256,
-            endpoint=call.endpoint,
-            outcome=verdict.outcome,
-            reason=verdict.reason,
-            detail=verdict.detail,
-            reply=answer.text if answer else None,
-            finish_reason=answer.finish_reason if answer else None,
-            model=answer.model if answer else None,
-            provider=answer.provider if answer else None,
-            prompt_tokens=tokens.prompt if tokens else None,
-            completion_tokens=tokens.completion if tokens else None,
-            cached_tokens=tokens.cached if tokens else None,
-            cost_usd=self._cost(answer) if answer else None,
-            requests=call.requests,
-            started_at=started.isoformat(timespec="milliseconds"),
-            finished_at=self.clock().isoformat(timespec="microseconds"),
-        )
-        return Entry(attempt, verdict.messages)
-
-    def _cost(self, answer: Answer) -> float | None:
-        """US dollars as the endpoint reported them, else by the price list, else None."""
-        if answer.cost_usd is not None:
-            return answer.cost_usd
-        return self.prices.price(answer.tokens, answer.model, self.loaded.spec.provider.model)
 
     def _count(self, slot: Slot, entry: Entry) -> None:
         queue = self.queue.topics[slot.topic]

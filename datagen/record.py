@@ -10,9 +10,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""2: `media`. Files of version 1 are read as dialogues without any."""
+KNOWN_VERSIONS = (1, 2)
 
 Role = Literal["user", "assistant"]
+MediaKind = Literal["image", "audio"]
 
 _INVISIBLE = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff\u00ad\u180e]")
 """Zero-width characters, bidirectional controls, byte order marks, soft hyphens: unseen, and everybody trips."""
@@ -28,6 +31,22 @@ class Message:
 
     role: Role
     content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Medium:
+    """A picture that an utterance shows, or a recording of it. The words stay in the message's `content`."""
+
+    message: int
+    """Which message it belongs to, counted from 0. Pictures of one message stand in the order they were shown."""
+    kind: MediaKind
+    path: str
+    """Relative to the run's folder: `media/` and the file's sha256 with its suffix, so equal files lie there once."""
+    sha256: str
+    media_type: str
+    """`image/png`, `audio/wav`, … (RFC 6838)."""
+    size: int
+    """Bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +68,7 @@ class Dialogue:
     completion_tokens: int | None
     cost_usd: float | None
     created_at: datetime
+    media: tuple[Medium, ...] = ()
 
     @property
     def turns(self) -> int:

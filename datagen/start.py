@@ -126,7 +126,8 @@ def open_queue(loaded: LoadedSpec, ledger: Ledger, counted: dict[str, int] | Non
 
 async def _fill(run: OpenRun, gate: "Gate | None", counted: dict[str, int] | None) -> dict[str, Any]:
     # openai takes a second to import: here, where a wrong spec or option has already been told
-    from datagen.generate import Generation, read_clock
+    from datagen.clock import read_clock
+    from datagen.generate import Generation
     from datagen.pace import Pace
     from datagen.progress import Progress
     from datagen.provider import open_provider

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 
@@ -10,12 +11,23 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from datagen.errors import DataError
-from datagen.record import SCHEMA_VERSION, Dialogue, Message
+from datagen.record import KNOWN_VERSIONS, SCHEMA_VERSION, Dialogue, Medium, Message
 
 pa.set_memory_pool(pa.system_memory_pool())
 """pyarrow's own pool keeps what a shard used: 12,000 dialogues peaked at 186 MB with it, at 134 MB without."""
 
 _MESSAGE = pa.struct([pa.field("role", pa.string(), nullable=False), pa.field("content", pa.string(), nullable=False)])
+
+_MEDIUM = pa.struct(
+    [
+        pa.field("message", pa.int32(), nullable=False),
+        pa.field("kind", pa.string(), nullable=False),
+        pa.field("path", pa.string(), nullable=False),
+        pa.field("sha256", pa.string(), nullable=False),
+        pa.field("media_type", pa.string(), nullable=False),
+        pa.field("size", pa.int64(), nullable=False),
+    ]
+)
 
 SCHEMA = pa.schema(
     [
@@ -35,6 +47,7 @@ SCHEMA = pa.schema(
         pa.field("completion_tokens", pa.int32()),
         pa.field("cost_usd", pa.float64()),
         pa.field("created_at", pa.timestamp("us", tz="UTC"), nullable=False),
+        pa.field("media", pa.list_(pa.field("element", _MEDIUM, nullable=False))),
     ],
     metadata={"damhwa.schema_version": str(SCHEMA_VERSION)},
 )
@@ -96,10 +109,9 @@ def read_dialogues(folder: Path) -> Iterator[Dialogue]:
 
 def _check_schema(path: Path, schema: pa.Schema) -> None:
     version = (schema.metadata or {}).get(b"damhwa.schema_version", b"none").decode()
-    if version != str(SCHEMA_VERSION):
-        raise DataError(
-            f"{path} has schema version {version}, expected {SCHEMA_VERSION}", "read it with its own damhwa"
-        )
+    if version not in map(str, KNOWN_VERSIONS):
+        known = " or ".join(map(str, KNOWN_VERSIONS))
+        raise DataError(f"{path} has schema version {version}, expected {known}", "read it with its own damhwa")
 
 
 def to_columns(dialogues: Sequence[Dialogue]) -> list[pa.Array]:
@@ -110,12 +122,19 @@ def to_columns(dialogues: Sequence[Dialogue]) -> list[pa.Array]:
 def _list_values(dialogues: Sequence[Dialogue], name: str) -> list[object]:
     if name == "messages":
         return [[{"role": each.role, "content": each.content} for each in row.messages] for row in dialogues]
+    if name == "media":
+        return [[asdict(each) for each in row.media] or None for row in dialogues]
     return [getattr(row, name) for row in dialogues]
 
 
 def from_row(row: dict[str, object]) -> Dialogue:
     """The dialogue of a row of `SCHEMA`, which is used up."""
-    messages = row.pop("messages")
+    messages, media = row.pop("messages"), row.pop("media", None) or []
     row.pop("turns")
     assert isinstance(messages, list)
-    return Dialogue(messages=tuple(Message(**message) for message in messages), **row)  # type: ignore[arg-type]
+    assert isinstance(media, list)
+    return Dialogue(
+        messages=tuple(Message(**message) for message in messages),
+        media=tuple(Medium(**medium) for medium in media),
+        **row,  # type: ignore[arg-type]
+    )

@@ -17,8 +17,8 @@ from pydantic import BaseModel, Field, ValidationError
 from curation.opinions.ask import Asker, Batching, Reply, ask_texts, pack_texts
 from curation.opinions.material import Material
 from curation.opinions.semantic import CODE, Ints, Vectors
+from datagen.clock import read_clock
 from datagen.errors import DataError, UsageError
-from datagen.generate import read_clock
 from datagen.ledger import Ledger, StoredAnswer
 from datagen.prices import Tokens
 from datagen.record import Dialogue

@@ -123,7 +123,7 @@ def test_a_newer_schema_version_is_not_guessed_at(tmp_path: Path) -> None:
     path = tmp_path / "part-00001.parquet"
     table = pa.table({"messages": [GOOD]}).replace_schema_metadata({"damhwa.schema_version": "9"})
     pq.write_table(table, path)
-    assert list_outcomes(path) == [(None, "schema version 9, this damhwa reads 1")]
+    assert list_outcomes(path) == [(None, "schema version 9, this damhwa reads 1 and 2")]
 
 
 def test_a_string_that_is_no_utf8_costs_that_row(tmp_path: Path) -> None:

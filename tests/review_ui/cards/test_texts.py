@@ -15,7 +15,9 @@ def _write(folder: Path, name: str, ids: list[str]) -> Path:
     path = folder / ".curation" / "measured" / name
     path.parent.mkdir(parents=True, exist_ok=True)
     turns = [{"role": "user", "content": "나 왔어"}, {"role": "assistant", "content": "어서 와!"}]
-    filled: dict[str, object] = {each.name: "" if pa.types.is_string(each.type) else 2 for each in SCHEMA}
+    filled: dict[str, object] = {
+        each.name: "" if pa.types.is_string(each.type) else 2 for each in SCHEMA if not each.nullable
+    }
     rows = [filled | {"id": id_, "messages": turns} for id_ in ids]
     pq.write_table(pa.Table.from_pylist(rows, schema=SCHEMA), path, row_group_size=1)
     return path
