@@ -54,24 +54,37 @@ class Dialogue:
     """One row of `dialogues/*.parquet`; the columns are described in the README and in `store.SCHEMA`."""
 
     id: str
+    """Stable, unique for ever: dataset, the run's mark, number of the attempt."""
     dataset: str
     topic: str
     category: str
     persona: str
+    """The id of who answers."""
     messages: tuple[Message, ...]
+    """`user` first, alternating, `assistant` last."""
     scenario: str
+    """JSON: persona, situation, facets, opening, exchanges."""
     model: str
+    """As the endpoint reported it."""
     provider: str
+    """As the endpoint reported it, else its host; `damhwa-simulator` for the offline one."""
     prompt_sha256: str
     attempt_id: str
+    """The line back to the ledger: the digits after `-` are `attempts.seq`."""
     prompt_tokens: int | None
+    """As billed."""
     completion_tokens: int | None
+    """As billed."""
     cost_usd: float | None
+    """US dollars; null if the price is unknown."""
     created_at: datetime
+    """UTC."""
     media: tuple[Medium, ...] = ()
+    """Pictures shown in a message and recordings of it; null for text alone."""
 
     @property
     def turns(self) -> int:
+        """Messages, not exchanges."""
         return len(self.messages)
 
 
