@@ -1,4 +1,7 @@
-"""Ask an index for known holes in what is pinned. Exit 1 where it knows one; where none can be asked, say so and go on."""
+"""Ask an index for known holes in what is pinned.
+
+Exit 1 where it knows one. Where none can be asked, it says so and goes on.
+"""
 
 import json
 import subprocess
@@ -10,7 +13,13 @@ ROOT = Path(__file__).parent.parent
 
 def main() -> int:
     pins = [line for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines() if "==" in line]
-    command = [Path(sys.executable).with_name("pip-audit"), "--disable-pip", "--no-deps", "--progress-spinner", "off"]
+    command = [
+        str(Path(sys.executable).with_name("pip-audit")),
+        "--disable-pip",
+        "--no-deps",
+        "--progress-spinner",
+        "off",
+    ]
     command += ["--format", "json", "--requirement", str(ROOT / "constraints.txt")]
     done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", timeout=300, check=False)
     try:
@@ -24,6 +33,9 @@ def main() -> int:
         for hole in each["vulns"]:
             mended = ", ".join(hole["fix_versions"]) or "no version yet"
             print(f"audit: {each['name']} {each['version']}: {hole['id']}, mended in {mended}")
+    if not known:
+        print("audit: the index that answers knows of no holes in anything, so nothing was checked")
+        return 0
     print(f"audit: {len(known)} of {len(pins)} packages are known to the index")
     return int(any(each["vulns"] for each in known))
 

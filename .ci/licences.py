@@ -1,4 +1,4 @@
-"""Write docs/licences.md from what is installed: every package that is pinned, with its licence and where it comes from."""
+"""Write docs/licences.md from what is installed: every package that is pinned, with its licence and its home."""
 
 import json
 import re
@@ -10,7 +10,8 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 HEAD = """# Licences of dependencies
 
-Made by `make licences` from what the packages say of themselves. *core*: what every user installs; *train* and *dev*: what training, and working on the code, add.
+Made by `make licences` from what the packages say of themselves. *core*: what every user installs; *train* and *dev*:
+what training, and working on the code, add.
 Damhwa itself is under Apache-2.0. Weights and what models write have licences of their own.
 
 | package | version | licence | used by | home |
@@ -19,7 +20,7 @@ Damhwa itself is under Apache-2.0. Weights and what models write have licences o
 
 
 def main() -> None:
-    command = [Path(sys.executable).with_name("pip-licenses"), "--from=mixed", "--format=json", "--with-urls"]
+    command = [str(Path(sys.executable).with_name("pip-licenses")), "--from=mixed", "--format=json", "--with-urls"]
     done = subprocess.run([*command, "--with-system"], capture_output=True, text=True, encoding="utf-8", check=True)
     found = {normalise(each["Name"]): each for each in json.loads(done.stdout)}
     rows = list(_list_rows(found))
@@ -34,6 +35,7 @@ def _list_rows(found: dict[str, dict[str, str]]) -> Iterator[str]:
             raise SystemExit(f"{name} is pinned and not installed: make .venv/dev")
         used_by = "core" if name in core else "train" if name in train or name == "torch" else "dev"
         licence = re.sub(r"\s+", " ", each["License"])
+        licence = "not told in its metadata" if licence == "UNKNOWN" else licence
         licence = licence if len(licence) <= 120 else f"{licence[:117]}…"
         yield f"| {each['Name']} | {each['Version']} | {licence} | {used_by} | {each['URL']} |"
 

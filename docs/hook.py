@@ -1,4 +1,4 @@
-"""Adds to the site what is made from the code and what lies elsewhere in the repository. Called by mkdocs (mkdocs.yml)."""
+"""Adds to the site what is made from the code and what lies elsewhere in the repository. mkdocs calls it."""
 
 import re
 import sys

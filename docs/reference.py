@@ -7,7 +7,8 @@ import ast
 import inspect
 import sys
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 from typing import Any, get_args, get_origin
 
 import pyarrow as pa
@@ -77,7 +78,9 @@ def write_spec() -> str:
 
 def write_curation() -> str:
     """`curation.yaml`: the filters with what they drop and keep, and the other blocks."""
-    parts = ["# Curation settings\n\nThe keys of `curation.yaml`. What a file leaves out keeps its default.\n\n## Filters\n"]
+    parts = [
+        "# Curation settings\n\nThe keys of `curation.yaml`. What a file leaves out keeps its default.\n\n## Filters\n"
+    ]
     for each in FILTERS:
         module = inspect.getmodule(each.measure)
         told = inspect.cleandoc((module.__doc__ if module else "") or "")
@@ -119,8 +122,8 @@ def write_rows() -> str:
     lines += _draw_table(("column", "type", "null", "meaning"), rows)
     for name, schema in inspect.getmembers(schemas, lambda value: isinstance(value, pa.Schema)):
         lines.append(f"\n## `curated/{name.lower()}.parquet`\n")
-        rows = [(f"`{each.name}`", f"`{each.type}`", _tell_null(each)) for each in schema]
-        lines += _draw_table(("column", "type", "null"), rows)
+        own = [(f"`{each.name}`", f"`{each.type}`", _tell_null(each)) for each in schema]
+        lines += _draw_table(("column", "type", "null"), own)
     lines.append("\n## Errors and exit codes\n\n```text")
     lines.append(inspect.cleandoc(errors.__doc__ or "") + "\n```\n")
     return "\n".join(lines)
@@ -205,7 +208,7 @@ def _show_default(field: FieldInfo) -> str:
     if field.is_required():
         return "required"
     value = field.get_default(call_default_factory=True, validated_data={})
-    if value is PydanticUndefined or value is None or isinstance(value, BaseModel) and not value.model_fields_set:
+    if value is PydanticUndefined or value is None or (isinstance(value, BaseModel) and not value.model_fields_set):
         return ""
     if isinstance(value, BaseModel):
         return f"`{value.model_dump(exclude_defaults=True)}`"
@@ -228,14 +231,14 @@ def _read_own_docs(form: type) -> dict[str, str]:
         return {}
     body = tree.body[0].body if isinstance(tree.body[0], ast.ClassDef) else []
     told = {}
-    for field, beneath in zip(body, body[1:], strict=False):
-        is_field = isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
-        if is_field and isinstance(beneath, ast.Expr) and isinstance(beneath.value, ast.Constant):
-            told[field.target.id] = " ".join(str(beneath.value.value).split())  # type: ignore[union-attr]
+    for field, beneath in pairwise(body):
+        match field, beneath:
+            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
+                told[name] = " ".join(text.split())
     return told
 
 
-def _draw_table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:
+def _draw_table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> list[str]:
     lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
     return lines + [f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |" for row in rows] + [""]
 
