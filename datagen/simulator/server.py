@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from aiohttp import web
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Field, ValidationError, field_validator
 
 from datagen.record import Message
 from datagen.simulator.compose import Request, compose
@@ -34,10 +34,22 @@ class _ChatMessage(BaseModel):
     role: str
     content: str
 
+    @field_validator("content", mode="before")
+    @classmethod
+    def _join_parts(cls, value: object) -> object:
+        """Some clients send a text as a list of parts."""
+        return "".join(map(_read_text, value)) if isinstance(value, list) else value
+
+
+def _read_text(part: object) -> str:
+    if not isinstance(part, dict) or not isinstance(part.get("text"), str):
+        raise ValueError("expected parts with a text")
+    return str(part["text"])
+
 
 class _ChatRequest(BaseModel):
     model: str
-    messages: list[_ChatMessage]
+    messages: list[_ChatMessage] = Field(min_length=1)
     stream: bool = False
 
 
@@ -66,6 +78,8 @@ class Simulator:
     first_request_at: float | None = None
     """Unix time in seconds."""
     _seen: Counter[bytes] = field(default_factory=Counter)
+    _paid: set[bytes] = field(default_factory=set)
+    """Requests that got a reply: one more for the same is `paid_again`."""
     _composed: dict[str, tuple[Message, ...]] = field(default_factory=dict)
     """Topic → the last dialogue about it."""
     _not_before: dict[bytes, float] = field(default_factory=dict)
@@ -112,7 +126,10 @@ class Simulator:
             await asyncio.sleep(faults.stall_s)
             return await _cut(request, b"")
         reply = self._compose(asked, fault, rng)
-        self.counts["paid"] += fault != "cut"
+        if fault != "cut":
+            self.counts["paid"] += 1
+            self.counts["paid_again"] += key in self._paid
+            self._paid.add(key)
         body = self._to_completion(asked, reply)
         if fault == "cut":
             return await _cut(request, json.dumps(body).encode())

@@ -74,6 +74,27 @@ def test_a_request_that_is_none_is_a_400(start_simulator: StartSimulator) -> Non
         client.chat.completions.create(model="any", messages=wrong)
 
 
+def test_a_request_without_a_message_is_a_400(start_simulator: StartSimulator) -> None:
+    url, simulator = start_simulator()
+    with open_client(url) as client, pytest.raises(openai.BadRequestError, match="at least 1"):
+        client.chat.completions.create(model="any", messages=[])
+    assert simulator.counts["requests"] == 0
+
+
+def test_text_in_parts_is_read_as_the_same_text_and_a_prompt_paid_for_again_is_counted(
+    start_simulator: StartSimulator,
+) -> None:
+    url, simulator = start_simulator()
+    whole = ask_for_three(load_spec("exa-data"))
+    parts: Any = [{**each, "content": [{"type": "text", "text": each["content"]}]} for each in whole]
+    with open_client(url) as client:
+        first = client.chat.completions.create(model="any", messages=parts)
+        assert simulator.counts["paid_again"] == 0
+        client.chat.completions.create(model="any", messages=whole)
+    assert isinstance(parse_transcript(first.choices[0].message.content or "", (3, 3)), Transcript)
+    assert (simulator.counts["paid"], simulator.counts["paid_again"]) == (2, 1)
+
+
 def test_the_scenario_is_read_back_out_of_every_shipped_prompt() -> None:
     for name in ("exa-data", "gf-persona-data"):
         loaded = load_spec(name)
