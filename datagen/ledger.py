@@ -90,6 +90,18 @@ class TopicTally:
     requests: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class EndpointTally:
+    """What the ledger holds of an endpoint: the drafts that it answered, or was the last to be asked for."""
+
+    base_url: str
+    answers: int
+    failed: int
+    """Drafts that got no answer at all."""
+    mean_s: float | None
+    """Seconds from a draft's start to its answer, waiting for the pace and for retries included."""
+
+
 _COLUMNS = tuple(field.name for field in fields(Attempt))
 _INSERT = f"INSERT INTO attempts ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"
 
@@ -177,6 +189,10 @@ class Ledger:
 
     def tallies(self) -> dict[str, TopicTally]:
         return {topic: TopicTally(*numbers) for topic, *numbers in self._read(_TALLIES)}
+
+    def endpoints(self) -> list[EndpointTally]:
+        """Who answered, the one with most answers first."""
+        return [EndpointTally(*row) for row in self._read(_ENDPOINTS)]
 
     def rejections(self) -> dict[str, dict[str, int]]:
         """Topic → reason → count, the most frequent reason first."""
@@ -272,6 +288,11 @@ _TALLIES = """
         coalesce(sum(prompt_tokens), 0), coalesce(sum(completion_tokens), 0), coalesce(sum(cached_tokens), 0),
         coalesce(sum(cost_usd), 0.0), sum(reply IS NOT NULL AND cost_usd IS NULL), sum(requests)
     FROM attempts GROUP BY topic
+"""
+_ENDPOINTS = """
+    SELECT endpoint, count(reply), sum(outcome = 'failed'),
+        86400 * avg(CASE WHEN reply IS NOT NULL THEN julianday(finished_at) - julianday(started_at) END)
+    FROM attempts GROUP BY endpoint ORDER BY count(reply) DESC, endpoint
 """
 _REASONS = """
     SELECT topic, reason, count(*) FROM attempts WHERE outcome = 'rejected' GROUP BY topic, reason

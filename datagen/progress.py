@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.console import Group
@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from datagen.console import err, format_money, format_seconds
+from datagen.endpoints import Lane, describe_lanes
 from datagen.retry import Failure
 from datagen.tally import Tally
 
@@ -22,11 +23,12 @@ RATE_WINDOW_S = 10.0
 
 
 class Progress:
-    """Follows a tally. `waiting_for` tells the failure that is being waited out, if any."""
+    """Follows a tally. `waiting_for` tells the failure that is being waited out, if any; `lanes` who is asked."""
 
-    def __init__(self, tally: Tally, waiting_for: Callable[[], Failure | None]) -> None:
+    def __init__(self, tally: Tally, waiting_for: Callable[[], Failure | None], lanes: Sequence[Lane] = ()) -> None:
         self._tally = tally
         self._waiting_for = waiting_for
+        self._lanes = lanes if len(lanes) > 1 else ()
         self._started = time.monotonic()
         self._history: deque[tuple[float, int]] = deque([(self._started, 0)])
 
@@ -57,6 +59,8 @@ class Progress:
         while True:
             await asyncio.sleep(LINE_EVERY_S)
             err.print(self.describe(), markup=False)
+            if self._lanes:
+                err.print(" · ".join(describe_lanes(self._lanes)), markup=False)
 
     def describe(self) -> str:
         """The state in one line."""
@@ -85,7 +89,8 @@ class Progress:
             count = Text(f"{topic.accepted}/{topic.quota}", style="green" if is_met else "")
             reasons = ", ".join(f"{reason} {number}" for reason, number in topic.reasons.most_common(3))
             table.add_row(Text(name), bar, count, Text(reasons))
-        return Group(table, Text(self.describe(), style="dim"))
+        lines = [self.describe(), *describe_lanes(self._lanes)]
+        return Group(table, Text("\n".join(lines), style="dim"))
 
     def _measure(self) -> float:
         """Requests a second over the last seconds."""

@@ -7,23 +7,23 @@ typed failures (`retry`), so that a Retry-After holds for all workers and every 
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
-from urllib.parse import urlsplit
+from typing import Any, Generic, NoReturn, TypeVar
 
 import httpx2
 import openai
 from pydantic import BaseModel, Field, ValidationError, ValidatorFunctionWrapHandler, field_validator
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
 
+from datagen.endpoints import Lane, can_go_elsewhere, choose_lane, describe_failures
 from datagen.errors import ProviderError
 from datagen.pace import Pace
 from datagen.prices import Tokens
 from datagen.prompt import Prompt
-from datagen.retry import LONGEST_WAIT_S, BadReplyError, Failure, stop_error, understand
+from datagen.retry import BadReplyError, Failure, stop_error, understand
 from datagen.spec import ProviderSettings
 
 PATIENCE_S = 300.0
-"""Seconds of failing retries before a draft is given up, once the endpoint has answered anything."""
+"""Seconds of failing retries before a draft is given up, once an endpoint has answered anything."""
 FIRST_PATIENCE_S = 10.0
 """The same before the first answer: a wrong address should be told soon."""
 
@@ -105,24 +105,23 @@ class GaveUpError(_UnansweredError):
 
 
 class _AgainError(_UnansweredError):
-    """The request may be tried again."""
+    """The request may be tried again: elsewhere at once, or, where nobody else is left to ask, after a wait."""
+
+    def __init__(self, failure: Failure, elsewhere: bool) -> None:
+        super().__init__(failure)
+        self.elsewhere = elsewhere
 
 
 class StoppingError(Exception):
     """The run is stopping; nothing was in flight for this call."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One address with its connections."""
+    """The connections of one address, and how it fares."""
 
-    base_url: str
+    lane: Lane
     client: openai.AsyncOpenAI
-    in_flight: int = 0
-
-    @property
-    def host(self) -> str:
-        return urlsplit(self.base_url).netloc
 
 
 @dataclass(slots=True)
@@ -161,12 +160,26 @@ class Post:
 
 
 @dataclass(slots=True)
+class _Errand(Generic[Reply]):
+    """A call under way, with all of its requests."""
+
+    call: Call | Post
+    read: Callable[[bytes, str], Reply]
+    started: float
+    spared_s: float = 0.0
+    """Seconds that went by at endpoints from which it went elsewhere at once: no fault of the draft's."""
+    failed_at: set[str] = field(default_factory=set)
+    """Addresses that failed it since it last waited."""
+
+
+@dataclass(slots=True)
 class Provider:
     """Asks a model. Close it with `aclose`."""
 
     settings: ProviderSettings
     endpoints: tuple[Endpoint, ...]
     pace: Pace
+    """Of all endpoints together; several have each their own beside it, a single one has this."""
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     waiting_for: Failure | None = None
     """The last failure that is being waited out; shown in the progress."""
@@ -194,40 +207,40 @@ class Provider:
         Raises RejectedRequestError (this scenario cannot be asked), GaveUpError (no answer for the whole patience),
         ProviderError (the run must stop), StoppingError (the run is stopping and this call waits).
         """
-        started = asyncio.get_running_loop().time()
+        errand = _Errand(call, read, asyncio.get_running_loop().time())
         try:
-            return await self._retrying(self._request, call, read)
+            return await self._retrying(self._request, errand)
         except _AgainError as exc:
-            if self._answered_at is None or self._answered_at < started:
-                endpoint = call.endpoint or "the endpoint"
-                waited = asyncio.get_running_loop().time() - started
-                message = f"{endpoint} gave no answer for {waited:.0f} s: {exc.failure.reason}: {exc.failure.detail}"
-                hint = "check --base-url and the network, then run the same command again: what is stored stays"
-                raise ProviderError(message, hint) from exc
+            if self._answered_at is None or self._answered_at < errand.started:
+                raise self._explain_silence(errand, exc.failure) from exc
             raise GaveUpError(exc.failure) from exc
 
     async def aclose(self) -> None:
         for endpoint in self.endpoints:
             await endpoint.client.close()
 
-    async def _request(self, call: Call | Post, read: Callable[[bytes, str], Reply]) -> Reply:
-        await self._await_pace(call.tokens)
-        loop = asyncio.get_running_loop()
-        endpoint = min(self.endpoints, key=lambda endpoint: endpoint.in_flight)
-        endpoint.in_flight += 1
+    @property
+    def lanes(self) -> tuple[Lane, ...]:
+        return tuple(endpoint.lane for endpoint in self.endpoints)
+
+    async def _request(self, errand: _Errand[Reply]) -> Reply:
+        call = errand.call
+        endpoint, ticket = await self._start(call.tokens, errand.failed_at)
+        loop, lane = asyncio.get_running_loop(), endpoint.lane
         call.requests += 1
-        call.endpoint = endpoint.base_url
+        call.endpoint = lane.base_url
         started = loop.time()
         try:
-            answer = read(await self._send(endpoint, call), endpoint.host)
+            answer = errand.read(await self._send(endpoint, call), lane.host)
+            self._answered_at = loop.time()
+            lane.answered(ticket, self._answered_at)
         except (openai.APIError, BadReplyError, TimeoutError) as exc:
-            self._fail(understand(exc), endpoint, started, exc)
-            raise AssertionError("unreachable") from exc
+            failure = understand(exc)
+            self._note_failure(lane, ticket, failure, exc)
+            self._fail(errand, lane, failure, started, exc)
         finally:
-            endpoint.in_flight -= 1
-        self._answered_at = loop.time()
+            lane.leave(ticket)
         self.waiting_for = None
-        self.pace.answered(self._answered_at)
         return answer
 
     async def _send(self, endpoint: Endpoint, call: Call | Post) -> bytes:
@@ -236,36 +249,68 @@ class Provider:
             # `post` instead of `chat.completions.create`: the same request without the walk over its parameter types,
             # which took 40 % of the CPU of a dialogue (openai 3.54)
             response = await endpoint.client.post(call.path, cast_to=httpx2.Response, body=call.build_body(settings))
-        headers = response.headers
-        if "x-ratelimit-limit-requests" in headers or "x-ratelimit-limit-tokens" in headers:
-            self.pace.announced(_read_limit(headers, "requests"), _read_limit(headers, "tokens"))
+        _announce(endpoint.lane.pace, response.headers)
         return response.content
 
-    def _fail(self, failure: Failure, endpoint: Endpoint, started: float, exc: Exception) -> None:
+    def _note_failure(self, lane: Lane, ticket: int, failure: Failure, exc: Exception) -> None:
+        if failure.verdict == "reject":
+            lane.declined(ticket)
+            return
+        if failure.is_refused_pace and isinstance(exc, openai.APIStatusError):
+            _announce(lane.pace, exc.response.headers)
+        lane.failed(ticket, asyncio.get_running_loop().time(), failure)
+
+    def _fail(self, errand: _Errand[Any], lane: Lane, failure: Failure, started: float, exc: Exception) -> NoReturn:
         """Raise what follows from a failure."""
-        if failure.verdict == "stop":
-            raise stop_error(failure, endpoint.base_url) from exc
         if failure.verdict == "reject":
             raise RejectedRequestError(failure) from exc
-        if (failure.retry_after_s or 0) > LONGEST_WAIT_S:
-            message = f"{endpoint.base_url} asks to wait {failure.retry_after_s:.0f} s: {failure.detail}"
-            raise ProviderError(message, "run the same command again after that: what is stored stays") from exc
-        if failure.is_refused_pace:
-            if isinstance(exc, openai.APIStatusError):
-                headers = exc.response.headers
-                self.pace.announced(_read_limit(headers, "requests"), _read_limit(headers, "tokens"))
-            self.pace.refused(started, asyncio.get_running_loop().time(), failure.retry_after_s or 0.0)
-        self.waiting_for = failure
-        raise _AgainError(failure) from exc
+        if all(each.refuses for each in self.lanes):
+            raise self._explain_refusal(lane, failure) from exc
+        now = asyncio.get_running_loop().time()
+        errand.failed_at.add(lane.base_url)
+        elsewhere = can_go_elsewhere(self.lanes, now, errand.failed_at)
+        if elsewhere:
+            errand.spared_s += now - started
+        else:
+            errand.failed_at.clear()
+            self.waiting_for = failure
+        raise _AgainError(failure, elsewhere) from exc
 
-    async def _await_pace(self, tokens: int) -> None:
+    def _explain_refusal(self, lane: Lane, failure: Failure) -> ProviderError:
+        """The error where no endpoint will have us."""
+        if len(self.endpoints) == 1:
+            return stop_error(failure, lane.base_url)
+        message = f"none of the {len(self.endpoints)} endpoints can be asked: {describe_failures(self.lanes)}"
+        return ProviderError(message, failure.hint)
+
+    def _explain_silence(self, errand: _Errand[Any], failure: Failure) -> ProviderError:
+        """The error where nobody answers."""
+        waited = asyncio.get_running_loop().time() - errand.started
+        if len(self.endpoints) == 1:
+            what = f"{errand.call.endpoint} gave no answer for {waited:.0f} s: {failure.reason}: {failure.detail}"
+        else:
+            failures = describe_failures(self.lanes)
+            what = f"none of the {len(self.endpoints)} endpoints gave an answer for {waited:.0f} s: {failures}"
+        hint = "check --base-url and the network, then run the same command again: what is stored stays"
+        return ProviderError(what, hint)
+
+    async def _start(self, tokens: int, failed_at: set[str]) -> tuple[Endpoint, int]:
+        """Choose who is asked, once the pace lets it."""
         loop = asyncio.get_running_loop()
         async with self._gate:
-            while (wait := self.pace.ready_at() - loop.time()) > 0:
-                await self._pause(wait)
+            while True:
+                now = loop.time()
+                lane, wait_s = choose_lane(self.lanes, now, failed_at)
+                wait_s = max(wait_s, self.pace.ready_at() - now)
+                if wait_s <= 0:
+                    break
+                await self._pause(wait_s)
             if self.stopping.is_set():
                 raise StoppingError
-            self.pace.start(loop.time(), tokens)
+            if lane.pace is not self.pace:
+                self.pace.start(now, tokens)
+            endpoint = next(each for each in self.endpoints if each.lane is lane)
+            return endpoint, lane.start(now, tokens)
 
     async def _pause(self, seconds: float) -> None:
         """Sleep, but wake up and give up as soon as the run stops."""
@@ -277,28 +322,34 @@ class Provider:
 
     def _is_out_of_patience(self, state: RetryCallState) -> bool:
         exc = state.outcome.exception() if state.outcome else None
-        is_pace = isinstance(exc, _AgainError) and exc.failure.is_refused_pace
-        patience = FIRST_PATIENCE_S if self._answered_at is None and not is_pace else PATIENCE_S
-        return (state.seconds_since_start or 0.0) >= patience
+        if not isinstance(exc, _AgainError) or exc.elsewhere:
+            return False
+        patience = FIRST_PATIENCE_S if self._answered_at is None and not exc.failure.is_refused_pace else PATIENCE_S
+        errand: _Errand[Any] = state.args[0]
+        return asyncio.get_running_loop().time() - errand.started - errand.spared_s >= patience
 
 
 def open_provider(settings: ProviderSettings, base_urls: tuple[str, ...], api_key: str, pace: Pace) -> Provider:
-    """Connect to the endpoints, which share the load."""
-    return Provider(settings, tuple(_open_endpoint(url, api_key, settings) for url in base_urls), pace)
+    """Connect to the endpoints, which share the load. `pace` holds for their sum."""
+    paces = [pace] if len(base_urls) == 1 else [Pace() for _ in base_urls]
+    lanes = [Lane(url, own) for url, own in zip(base_urls, paces, strict=True)]
+    return Provider(settings, tuple(Endpoint(lane, _connect(lane.base_url, api_key, settings)) for lane in lanes), pace)
 
 
-def _open_endpoint(base_url: str, api_key: str, settings: ProviderSettings) -> Endpoint:
+def _connect(base_url: str, api_key: str, settings: ProviderSettings) -> openai.AsyncOpenAI:
     limits = httpx2.Limits(max_connections=settings.concurrency, max_keepalive_connections=settings.concurrency)
     http_client = openai.DefaultAioHttpClient(limits=limits, timeout=settings.timeout_s)
-    client = openai.AsyncOpenAI(
+    return openai.AsyncOpenAI(
         api_key=api_key, base_url=base_url, max_retries=0, timeout=settings.timeout_s, http_client=http_client
     )
-    return Endpoint(base_url, client)
 
 
 def _wait_before_next(state: RetryCallState) -> float:
-    """What the endpoint asked for, to the millisecond and never less; else exponential with full jitter."""
+    """Elsewhere at once; what the endpoint asked for, to the millisecond and never less; else exponential with full
+    jitter."""
     exc = state.outcome.exception() if state.outcome else None
+    if isinstance(exc, _AgainError) and exc.elsewhere:
+        return 0.0
     if isinstance(exc, _AgainError) and exc.failure.retry_after_s is not None:
         return exc.failure.retry_after_s
     return _backoff(state)
@@ -322,6 +373,12 @@ def read_answer(body: bytes, host: str) -> Answer:
         tokens=Tokens(usage.prompt_tokens, usage.completion_tokens, cached or 0) if usage else None,
         cost_usd=usage.cost if usage else None,
     )
+
+
+def _announce(pace: Pace, headers: Mapping[str, str]) -> None:
+    """Tell the pace of the limits in an answer's headers."""
+    if "x-ratelimit-limit-requests" in headers or "x-ratelimit-limit-tokens" in headers:
+        pace.announced(_read_limit(headers, "requests"), _read_limit(headers, "tokens"))
 
 
 def _read_limit(headers: Mapping[str, str], kind: str) -> float | None:

@@ -18,7 +18,7 @@ RETRIED_STATUSES = frozenset({408, 409, 429})
 """Beside all of 5xx."""
 
 LONGEST_WAIT_S = 900.0
-"""Seconds. An endpoint that asks for more (a spent daily limit) stops the run, which can be resumed."""
+"""Seconds. An endpoint that asks for more (a spent daily limit) is no use now; the run can be resumed later."""
 
 Verdict = Literal["again", "reject", "stop"]
 
@@ -73,10 +73,13 @@ def _understand_status(exc: openai.APIStatusError, now: datetime) -> Failure:
         return Failure("stop", "no-credit", detail, hint=hint)
     if status in _STOPPING:
         return Failure("stop", str(status), detail, hint=_STOPPING[status])
-    if status == 429:
-        return Failure("again", "rate-limit", detail, read_retry_after(dict(exc.response.headers), now))
     if status in RETRIED_STATUSES or status >= 500:
-        return Failure("again", f"http-{status}", detail, read_retry_after(dict(exc.response.headers), now))
+        reason = "rate-limit" if status == 429 else f"http-{status}"
+        wait_s = read_retry_after(dict(exc.response.headers), now)
+        if wait_s is not None and wait_s > LONGEST_WAIT_S:
+            hint = "run the same command again after that: what is stored stays"
+            return Failure("stop", reason, f"{detail}, and asks to wait {wait_s:.0f} s", wait_s, hint)
+        return Failure("again", reason, detail, wait_s)
     if code in ("content_filter", "content_policy_violation"):
         return Failure("reject", "content-filter", detail)
     return Failure(

@@ -127,6 +127,7 @@ def open_queue(loaded: LoadedSpec, ledger: Ledger, counted: dict[str, int] | Non
 async def _fill(run: OpenRun, gate: "Gate | None", counted: dict[str, int] | None) -> dict[str, Any]:
     # openai takes a second to import: here, where a wrong spec or option has already been told
     from datagen.clock import read_clock
+    from datagen.endpoints import summarise_lanes
     from datagen.generate import Generation
     from datagen.pace import Pace
     from datagen.progress import Progress
@@ -149,12 +150,14 @@ async def _fill(run: OpenRun, gate: "Gate | None", counted: dict[str, int] | Non
     )
     _listen_for_interrupts(generation.interrupt)
     started = read_clock()
-    with Progress(tally, lambda: generation.provider.waiting_for).show():
+    lanes = generation.provider.lanes
+    with Progress(tally, lambda: generation.provider.waiting_for, lanes).show():
         await generation.run()
     return {
         "dataset": loaded.spec.dataset,
         "run": str(run.folder),
         **tally.summarise(started, read_clock()),
+        "endpoints": summarise_lanes(lanes),
     }
 
 

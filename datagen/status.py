@@ -11,7 +11,7 @@ from rich.table import Table
 
 from datagen.console import format_money, format_seconds, out
 from datagen.errors import UsageError
-from datagen.ledger import Attempt, Ledger, TopicTally
+from datagen.ledger import Attempt, EndpointTally, Ledger, TopicTally
 from datagen.run_folder import read_request
 
 WIDE = 100
@@ -33,6 +33,7 @@ def read_status(folder: Path) -> dict[str, Any]:
         span = ledger.time_span()
         shards = ledger.shards()
         unsealed = ledger.count_unsealed()
+        endpoints = ledger.endpoints()
     finally:
         ledger.close()
     prompt = sum(each.prompt_tokens for each in totals)
@@ -54,8 +55,23 @@ def read_status(folder: Path) -> dict[str, Any]:
         "unsealed": unsealed,
         "first_at": span[0] if span else None,
         "last_at": span[1] if span else None,
+        "endpoints": _describe_endpoints(endpoints),
         "topics": topics,
     }
+
+
+def _describe_endpoints(endpoints: list[EndpointTally]) -> list[dict[str, Any]]:
+    answers = sum(each.answers for each in endpoints)
+    return [
+        {
+            "base_url": each.base_url,
+            "answers": each.answers,
+            "share": round(each.answers / answers, 4) if answers else 0.0,
+            "mean_s": None if each.mean_s is None else round(each.mean_s, 3),
+            "failed": each.failed,
+        }
+        for each in endpoints
+    ]
 
 
 def _read_curated(folder: Path) -> dict[str, dict[str, int]]:
@@ -107,6 +123,8 @@ def draw_status(status: dict[str, Any]) -> Iterator[Table | str]:
             format_money(topic["cost_usd"]),
         )
     yield table
+    if len(status["endpoints"]) > 1:
+        yield _draw_endpoints(status["endpoints"])
     yield (
         f"{_describe_accepted(status)} · {status['rejected']:,} rejected · "
         f"{status['requests']:,} requests · {status['prompt_tokens']:,} + {status['completion_tokens']:,} tokens "
@@ -115,6 +133,18 @@ def draw_status(status: dict[str, Any]) -> Iterator[Table | str]:
     waiting = f", {status['unsealed']:,} accepted ones not in Parquet yet" if status["unsealed"] else ""
     shards = f"{status['shards']} {'shard' if status['shards'] == 1 else 'shards'}"
     yield f"{shards} in dialogues/{waiting}{_describe_span(status)}"
+
+
+def _draw_endpoints(endpoints: list[dict[str, Any]]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("endpoint", overflow="fold")
+    for name in ("answers", "share", "seconds a draft", "drafts unanswered"):
+        table.add_column(name, justify="right")
+    for each in endpoints:
+        mean = "–" if each["mean_s"] is None else f"{each['mean_s']:.2f}"
+        cells = f"{each['answers']:,}", f"{each['share']:.0%}", mean, f"{each['failed']:,}" if each["failed"] else "–"
+        table.add_row(escape(each["base_url"]), *cells)
+    return table
 
 
 def _list_lost(topic: dict[str, Any]) -> dict[str, int]:

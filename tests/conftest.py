@@ -86,14 +86,14 @@ def _edit() -> Callable[[Path, str, str], None]:
 
 
 @contextmanager
-def serve_in_thread(app: web.Application) -> Iterator[str]:
-    """Serve an app on a free loopback port for as long as the block runs; gives its `/v1` address."""
+def serve_in_thread(app: web.Application, port: int = 0) -> Iterator[str]:
+    """Serve an app on a loopback port (0: a free one) for as long as the block runs; gives its `/v1` address."""
     loop = asyncio.new_event_loop()
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
 
     async def start() -> int:
         await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        await web.TCPSite(runner, "127.0.0.1", port).start()
         return int(runner.addresses[0][1])
 
     async def stop() -> None:
@@ -103,11 +103,11 @@ def serve_in_thread(app: web.Application) -> Iterator[str]:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
 
-    port = loop.run_until_complete(start())
+    bound = loop.run_until_complete(start())
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{port}/v1"
+        yield f"http://127.0.0.1:{bound}/v1"
     finally:
         asyncio.run_coroutine_threadsafe(stop(), loop).result(10)
         loop.call_soon_threadsafe(loop.stop)
