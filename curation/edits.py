@@ -20,7 +20,7 @@ from curation.reviews import REVIEWS_FILE, Review, Reviews, list_turns
 from curation.rows import BATCH_ROWS, Rows
 from curation.schemas import EDITS
 from datagen.errors import DataError
-from datagen.record import Dialogue
+from datagen.record import Dialogue, Medium, Message
 from datagen.store import replace_durably
 
 FOLDER = "edited"
@@ -62,10 +62,21 @@ def _measure(path: Path, rows: Rows, edits: dict[int, Review], ruler: Ruler) -> 
         for at in range(0, len(numbers), BATCH_ROWS):
             own = numbers[at : at + BATCH_ROWS]
             originals = zip(own, rows.load(own), strict=True)
-            dialogues = [replace(each, messages=list_turns(edits[row])) for row, each in originals]
+            dialogues = [put_text(each, list_turns(edits[row])) for row, each in originals]
             places = [f"{REVIEWS_FILE}:{at + number}" for number in range(1, len(own) + 1)]
             writer.write_table(measure_dialogues(dialogues, places, ruler))
     replace_durably(temporary, path)
+
+
+def put_text(dialogue: Dialogue, messages: tuple[Message, ...]) -> Dialogue:
+    """The dialogue in other words: pictures stay in their messages, a recording of what is no longer said is gone."""
+    before = dialogue.messages
+
+    def stays(medium: Medium) -> bool:
+        at = medium.message
+        return at < len(messages) and (medium.kind == "image" or messages[at] == before[at])
+
+    return replace(dialogue, messages=messages, media=tuple(each for each in dialogue.media if stays(each)))
 
 
 def _fingerprint(edits: dict[int, Review], ruler: Ruler) -> str:

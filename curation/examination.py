@@ -137,7 +137,7 @@ def examine(work: Workplace, tell: Callable[[int], None] = lambda _: None, desk:
     `desk`: where models are asked, if the settings say so; None: one of the folder's own. Raises DataError where
     nothing could be read, and what `gather_opinions` raises.
     """
-    ruler = Ruler.of(work.source, dict(work.settings.filters))
+    ruler = Ruler.of(work.source, dict(work.settings.filters), work.folder)
     rows = read_rows(measure_source(work.source, ruler, work.cache / "measured", tell))
     _check_readable(work, rows)
     index = open_kept_index(work.cache / "index", work.settings.index_settings, rows.files)

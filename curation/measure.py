@@ -25,6 +25,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from curation.content_parts import MediaPlaces
 from curation.filter import FilterSettings
 from curation.filters import FILTERS
 from curation.finding import Observation
@@ -36,7 +37,7 @@ from datagen.errors import DataError
 from datagen.record import Dialogue, clean_text
 from datagen.store import SCHEMA, replace_durably, to_columns
 
-FORMAT = 2
+FORMAT = 3
 """Raised when the measured files change in form, or when rows are read differently."""
 POOL_FROM_BYTES = 4_000_000
 """Bytes of source data from which on processes are worth their start (0.7 s each for imports)."""
@@ -72,10 +73,15 @@ class Ruler:
     only_persona: str
     settings: dict[str, FilterSettings]
     """Filter code → its settings."""
+    media: MediaPlaces | None = None
+    """Where pictures and recordings are taken from and put; None: they lie where they belong."""
 
     @classmethod
-    def of(cls, source: Source, settings: dict[str, FilterSettings]) -> "Ruler":
-        return cls(source.dataset, source.personas, source.only_persona, settings)
+    def of(cls, source: Source, settings: dict[str, FilterSettings], out: Path | None = None) -> "Ruler":
+        """`out`: whose `media/` takes pictures and recordings; of a run that is its own folder they lie there."""
+        is_own = source.quotas is not None and out is not None and out.resolve() == source.folder.resolve()
+        media = None if out is None or is_own else MediaPlaces(source.folder, out)
+        return cls(source.dataset, source.personas, source.only_persona, settings, media)
 
     @property
     def fingerprint(self) -> str:
@@ -203,6 +209,7 @@ def measure_batch(batch: RawBatch, ruler: Ruler) -> tuple[pa.Table, list[Unreada
     places: list[str] = []
     unreadable: list[Unreadable] = []
     stem = Path(batch.file).stem
+    take = ruler.media.beside(batch.file).take if ruler.media else None
     for number, values in list_rows(batch):
         if values is None:
             continue
@@ -210,7 +217,8 @@ def measure_batch(batch: RawBatch, ruler: Ruler) -> tuple[pa.Table, list[Unreada
             unreadable.append(values)
             continue
         try:
-            dialogues.append(read_dialogue(values, f"{stem}-{number:06d}", ruler.dataset, ruler.only_persona))
+            id_ = f"{stem}-{number:06d}"
+            dialogues.append(read_dialogue(values, id_, ruler.dataset, ruler.only_persona, take))
             places.append(f"{batch.file}:{number}")
         except BadRowError as exc:
             raw = clean_text(json.dumps(values, ensure_ascii=False, default=str)[:500])

@@ -2,19 +2,34 @@
 
 Rows of our own runs pass as they are. Of others the `messages` column is taken, or the published `text` column (both
 lists of role and content); a leading system message is left out, text comes into the normal form of `clean_text`.
+Content may be a list of parts: their text is the message's, their pictures and recordings are left to `take`.
 """
 
 import json
+import re
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any, cast
 
-from datagen.record import Dialogue, Medium, Message, Role, clean_text
+from datagen.record import Dialogue, MediaKind, Medium, Message, Role, clean_text
 
 MAX_TURNS = 1_000
 """Messages. The longest dialogues that a spec can ask for have 120; more is a file gone wrong."""
 MAX_CHARACTERS = 50_000
 """Characters of one utterance; the longest replies of today's models stay below."""
 
+MEDIA_PARTS: dict[str, MediaKind] = {
+    "image_url": "image",
+    "image": "image",
+    "input_audio": "audio",
+    "audio_url": "audio",
+    "audio": "audio",
+}
+"""Types of content parts, as chat completions and those who extend them name them → what they hold."""
+TakeMedia = Callable[[Sequence[Any], tuple[Medium, ...]], tuple[Medium, ...]]
+"""Puts the files that a row's raw turns hold, or its `media` column names, where they belong. Raises BadRowError."""
+
+_OUR_FILE = re.compile(r"media/([0-9a-f]{64})\.[a-z0-9]{2,5}")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ROLES: tuple[Role, Role] = ("user", "assistant")
 _KNOWN_AS = {"human": "user", "gpt": "assistant", "model": "assistant", "bot": "assistant"}
@@ -24,9 +39,18 @@ class BadRowError(Exception):
     """A row that is no dialogue; the message says what is wrong with it."""
 
 
-def read_dialogue(values: dict[str, Any], default_id: str, dataset: str, persona: str) -> Dialogue:
-    """The dialogue of a raw row. Raises BadRowError."""
-    messages = read_messages(pick_messages(values))
+def read_dialogue(
+    values: dict[str, Any], default_id: str, dataset: str, persona: str, take: TakeMedia | None = None
+) -> Dialogue:
+    """The dialogue of a raw row. `take` None: its files lie where they belong. Raises BadRowError."""
+    turns = pick_messages(values)
+    messages = read_messages(turns)
+    assert isinstance(turns, list)
+    media = _read_media(values.get("media"), len(messages))
+    if take is not None:
+        said = turns[-len(messages) :]
+        if media or any(isinstance(each["content"], list) for each in said):
+            media = take(said, media)
     return Dialogue(
         id=_read_text(values, "id") or default_id,
         dataset=_read_text(values, "dataset") or dataset,
@@ -43,7 +67,7 @@ def read_dialogue(values: dict[str, Any], default_id: str, dataset: str, persona
         completion_tokens=_read_count(values, "completion_tokens"),
         cost_usd=_read_cost(values),
         created_at=_read_time(values.get("created_at")),
-        media=_read_media(values.get("media"), len(messages)),
+        media=media,
     )
 
 
@@ -52,11 +76,17 @@ def _read_media(value: object, turns: int) -> tuple[Medium, ...]:
         return ()
     try:
         media = tuple(Medium(**each) for each in value)  # type: ignore[attr-defined]
-        if all(0 <= each.message < turns for each in media):
+        if all(0 <= each.message < turns and _is_ours(each) for each in media):
             return media
     except TypeError:
         pass
     raise BadRowError("`media` is not in form: expected message, kind, path, sha256, media_type and size of each file")
+
+
+def _is_ours(medium: Medium) -> bool:
+    """Whether it names a file of `media/`, by its hash; whatever else is no path that anybody should open."""
+    found = _OUR_FILE.fullmatch(medium.path)
+    return found is not None and found[1] == medium.sha256
 
 
 def pick_messages(values: dict[str, Any]) -> object:
@@ -93,6 +123,8 @@ def _read_message(number: int, value: object) -> Message:
     role = _KNOWN_AS.get(role, role) if isinstance(role, str) else role
     if role not in _ROLES:
         raise BadRowError(f"turn {number} has the role {_describe(role)}, expected user or assistant")
+    if isinstance(content, list):
+        content = _join_text(number, content)
     if not isinstance(content, str):
         raise BadRowError(f"turn {number} has {_describe(content)} for its content, expected text")
     if len(content) > MAX_CHARACTERS:
@@ -101,6 +133,21 @@ def _read_message(number: int, value: object) -> Message:
     if not content.strip():
         raise BadRowError(f"turn {number} says nothing")
     return Message(cast(Role, role), content)
+
+
+def _join_text(number: int, parts: Sequence[object]) -> str:
+    """What is said in content parts, a line each."""
+    texts: list[str] = []
+    for part in parts:
+        type_ = part.get("type") if isinstance(part, dict) else None
+        if type_ == "text" and isinstance(part, dict) and isinstance(part.get("text"), str):
+            texts.append(part["text"])
+        elif type_ not in MEDIA_PARTS:
+            expected = f"text, {', '.join(MEDIA_PARTS)}"
+            raise BadRowError(f"turn {number} has a part of the type {_describe(type_)}, expected one of {expected}")
+    if len(texts) < len(parts) and not any(each.strip() for each in texts):
+        raise BadRowError(f"turn {number} shows something and says nothing: give it a text part")
+    return "\n".join(texts)
 
 
 def _describe(value: object) -> str:
