@@ -1,7 +1,7 @@
 """Pictures and recordings that come with other people's rows: inside content parts, as files beside the data, or both.
 
 Everything is taken into `media/` of the folder that the curated data goes to, once all of a row is in order. Nothing
-here trusts the row: no address is fetched, no file outside the data's own folder is opened, and its bytes say what it is.
+here trusts the row: no address is fetched, no file outside the data's folder is opened, and its bytes say what it is.
 """
 
 import base64
@@ -106,7 +106,7 @@ class Intake:
         raise BadRowError(f"{where} {shown} is no file in the data's own folder")
 
     def _list_candidates(self, name: str) -> Iterator[Path]:
-        """Files of that name beside the data file or at the top of the data, by their true places, for links lead out."""
+        """Files of that name beside the data file or at the top of the data, by their true places: links lead out."""
         if Path(name).is_absolute():
             return
         allowed = self.places.source.resolve()

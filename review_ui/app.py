@@ -21,7 +21,9 @@ from review_ui.access.visit import ACCESS, VISIT, Access, Visit
 from review_ui.api.call import ApiError, Call, Route
 from review_ui.api.forms import Problem
 from review_ui.api.routes import PREFIX, ROUTES
+from review_ui.cards.media import StoredFile
 from review_ui.event_stream import send_events
+from review_ui.file_answer import send_file
 from review_ui.openapi import describe_api
 from review_ui.pages.problem import show_problem
 from review_ui.service import Service
@@ -33,8 +35,8 @@ STATIC = Path(__file__).parent / "static"
 LOG_IN = "/log-in"
 HEADERS = {
     "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
-        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; media-src 'self'; "
+        "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -172,6 +174,8 @@ def _answer_with(route: Route) -> RequestHandler:
             if len(text) >= COMPRESSED_FROM:
                 response.enable_compression()
             return response
+        if isinstance(given, StoredFile):
+            return send_file(given)
         return await send_events(request, given)
 
     return answer

@@ -13,6 +13,7 @@ from review_ui.api.call import Route
 from review_ui.api.forms import Problem
 from review_ui.api.routes import PREFIX, ROUTES
 from review_ui.event_stream import MEDIA_TYPE
+from review_ui.file_answer import MEDIA_TYPES
 
 _REASONS = {
     400: "The request is no HTTP that can be read",
@@ -23,6 +24,7 @@ _REASONS = {
     409: "It does not match what there is now",
     413: "The body is too large",
     415: "The body is not JSON",
+    416: "There is no such part",
     422: "The body or a parameter is not of the form",
     429: "Too many tries; wait",
     503: "The database or a file is away",
@@ -43,7 +45,7 @@ def describe_api() -> dict[str, Any]:
     """The description, OpenAPI 3.1."""
     forms: list[tuple[type[BaseModel], JsonSchemaMode]] = [(Problem, "serialization")]
     for route in ROUTES:
-        forms.append((route.answer, "serialization"))
+        forms += [(form, "serialization") for form in (route.answer,) if form is not None]
         forms += [(form, "validation") for form in (route.body, route.query) if form is not None]
     names, definitions = models_json_schema(list(dict.fromkeys(forms)), ref_template="#/components/schemas/{model}")
     paths: dict[str, dict[str, Any]] = {}
@@ -67,16 +69,22 @@ Names = Mapping[Any, dict[str, Any]]
 
 
 def _describe(route: Route, names: Names) -> dict[str, Any]:
+    if route.answer is None:
+        successes = _describe_file()
+    else:
+        successes = {"200": _describe_success(route, names[route.answer, "serialization"])}
     operation: dict[str, Any] = {
         "summary": route.summary,
         "operationId": route.handler.__name__,
         "x-role": route.role,
-        "responses": {"200": _describe_success(route, names[route.answer, "serialization"])},
+        "responses": successes,
         "parameters": [
             {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
             for name in re.findall(r"{(\w+)}", route.path)
         ],
     }
+    if route.answer is None:
+        operation["parameters"].append(_RANGE)
     if route.is_write:
         token = {"name": "X-CSRF-Token", "in": "header", "required": True, "schema": {"type": "string"}}
         operation["parameters"].append(token)
@@ -87,6 +95,25 @@ def _describe(route: Route, names: Names) -> dict[str, Any]:
     for status in sorted(statuses):
         operation["responses"][str(status)] = _answer(_REASONS[status], names[Problem, "serialization"])
     return operation
+
+
+_RANGE = {
+    "name": "Range",
+    "in": "header",
+    "description": "A part of the file, as players ask for it",
+    "schema": {"type": "string", "pattern": r"^bytes=[0-9]{0,6}-[0-9]{0,6}$"},
+}
+
+
+def _describe_file() -> dict[str, Any]:
+    """Bytes have no schema in OpenAPI 3.1, only a media type."""
+    content: dict[str, Any] = {each: {} for each in MEDIA_TYPES}
+    kept = {"ETag": {"schema": {"type": "string"}}, "Cache-Control": {"schema": {"type": "string"}}}
+    return {
+        "200": {"description": "The file", "headers": kept, "content": content},
+        "206": {"description": "The part that was asked for", "headers": kept, "content": content},
+        "304": {"description": "It is the one that the browser has"},
+    }
 
 
 _REASON_OK = "Done"

@@ -17,6 +17,7 @@ from curation.settings import FILE_NAME, CurationSettings, load_settings
 from curation.source import Source, is_run, load_personas, open_run
 from datagen.console import err
 from review_ui.cards.card import Shelf
+from review_ui.cards.media import MediaShelf
 from review_ui.cards.recheck import Recheck
 from review_ui.cards.texts import Texts
 from review_ui.queue.decide import SECOND_SHARE, Desk
@@ -47,6 +48,7 @@ class Snapshot:
     settings: CurationSettings
     limits: Limits
     shelf: Shelf
+    media: MediaShelf
 
     @property
     def recheck(self) -> Recheck:
@@ -107,7 +109,8 @@ class ReviewedRun:
         for told in (*([torn] if torn else ()), *taken.refused[:5]):
             err.print(f"warning: {REVIEWS_FILE}: {told}", style="yellow", markup=False)
         self.texts.forget()
-        return Snapshot(fingerprint, source, settings, list_limits(settings), Shelf.open(self.folder))
+        shelves = Shelf.open(self.folder), MediaShelf.open(self.folder)
+        return Snapshot(fingerprint, source, settings, list_limits(settings), *shelves)
 
     def _open_source(self) -> Source:
         if is_run(self.folder):

@@ -9,6 +9,7 @@ from typing import Any, Literal, cast
 
 from pydantic import BaseModel
 
+from review_ui.cards.media import StoredFile
 from review_ui.reviewed_run import ReviewedRun
 from review_ui.service import Service
 
@@ -62,22 +63,22 @@ class ApiError(Exception):
         self.more = more
 
 
-Handler = Callable[[Call], Awaitable[BaseModel | AsyncGenerator[BaseModel, None]]]
-"""Gives the answer, or of a stream its events."""
+Handler = Callable[[Call], Awaitable[BaseModel | StoredFile | AsyncGenerator[BaseModel, None]]]
+"""Gives the answer, which may be a file, or of a stream its events."""
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
     """One operation. `refusals`: the status codes that it answers beside the common ones (400, 401, 403, 413, 422).
 
-    `is_stream`: it answers with server-sent events, each of the form `answer`.
+    `is_stream`: it answers with server-sent events, each of the form `answer`. `answer` None: with a stored file.
     """
 
     method: Literal["GET", "POST", "PUT", "DELETE"]
     path: str
     handler: Handler
     summary: str
-    answer: type[BaseModel]
+    answer: type[BaseModel] | None
     body: type[BaseModel] | None = None
     query: type[BaseModel] | None = None
     role: Role = "reviewer"

@@ -63,12 +63,26 @@ class FindingView(Form):
     verdict: Literal["drop", "note"]
 
 
+class MediumView(Form):
+    """A picture that a turn shows, or a recording of it: `GET /runs/{run}/media/{sha256}` has the file.
+
+    `about`: what is to be seen or heard, where that is known.
+    """
+
+    kind: Literal["image", "audio"]
+    sha256: str
+    media_type: str
+    size: int
+    about: str
+
+
 class TurnView(Form):
     """One turn. `directions`: its stage directions, asterisks included, as [start, end]."""
 
     role: Role
     content: str
     directions: tuple[tuple[int, int], ...]
+    media: tuple[MediumView, ...] = ()
 
 
 class PersonaView(Form):

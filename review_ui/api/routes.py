@@ -1,7 +1,7 @@
 """All routes of `/api/v1`, in one table."""
 
 from datagen.topic_forms import SpecEdit
-from review_ui.api import accounts, builds, dashboard, decisions, queue, runs, specs
+from review_ui.api import accounts, builds, dashboard, decisions, media, queue, runs, specs
 from review_ui.api.account_forms import (
     AccountForm,
     AccountsAnswer,
@@ -87,6 +87,14 @@ ROUTES: tuple[Route, ...] = (
         ClusterAnswer,
         ClusterForm,
         refusals=(404, 409),
+    ),
+    Route(
+        "GET",
+        "/runs/{run}/media/{sha256}",
+        media.show_medium,
+        "A picture or recording of a dialogue, by the hash of its content",
+        None,
+        refusals=(404, 416),
     ),
     Route(
         "GET",

@@ -16,9 +16,10 @@ import pyarrow.parquet as pq
 from curation.schemas import CLUSTERS, FINDINGS
 from curation.subject import PersonaSheet, Utterance
 from datagen.errors import DataError
-from datagen.record import Dialogue, Message
+from datagen.record import Dialogue, Medium, Message
 from review_ui.api.forms import (
     FindingView,
+    MediumView,
     PersonaView,
     ScenarioItem,
     TurnView,
@@ -73,6 +74,24 @@ def _read(path: Path, schema: pa.Schema) -> pa.Table:
         raise DataError(f"{path} cannot be read: {exc}", "run `damhwa curate` again: it makes curated/ anew") from exc
 
 
+def view_dialogue(dialogue: Dialogue) -> tuple[TurnView, ...]:
+    """Its turns, with what they show and how they sound."""
+    about = describe_picture(dialogue)
+    turns = list(view_turns(dialogue.messages))
+    for at in sorted({each.message for each in dialogue.media}):
+        own = [view_medium(each, about) for each in dialogue.media if each.message == at]
+        turns[at] = turns[at].model_copy(update={"media": tuple(own)})
+    return tuple(turns)
+
+
+def view_medium(medium: Medium, about: str) -> MediumView:
+    """`about`: of pictures; a recording says what stands beside it."""
+    told = about if medium.kind == "image" else ""
+    return MediumView(
+        kind=medium.kind, sha256=medium.sha256, media_type=medium.media_type, size=medium.size, about=told
+    )
+
+
 def view_turns(messages: Iterable[Message]) -> tuple[TurnView, ...]:
     """Turns with their stage directions set apart."""
     seen = (Utterance.of(each.content, each.role, number) for number, each in enumerate(messages))
@@ -107,14 +126,25 @@ def view_persona(id_: str, sheet: PersonaSheet | None) -> PersonaView:
     )
 
 
-def view_scenario(dialogue: Dialogue) -> tuple[ScenarioItem, ...]:
-    """What was sampled for the dialogue, as far as a reviewer needs it; empty where a row has nothing of ours there."""
+def read_scenario(dialogue: Dialogue) -> dict[str, Any]:
+    """Empty where a row has nothing of ours there."""
     try:
         scenario = json.loads(dialogue.scenario or "{}")
     except (ValueError, RecursionError):
-        return ()
-    if not isinstance(scenario, dict):
-        return ()
+        return {}
+    return scenario if isinstance(scenario, dict) else {}
+
+
+def describe_picture(dialogue: Dialogue) -> str:
+    """What the scenario says of the picture; empty where it says nothing."""
+    picture = read_scenario(dialogue).get("picture")
+    about = picture.get("about") if isinstance(picture, dict) else None
+    return about[:500] if isinstance(about, str) else ""
+
+
+def view_scenario(dialogue: Dialogue) -> tuple[ScenarioItem, ...]:
+    """What was sampled for the dialogue, as far as a reviewer needs it."""
+    scenario = read_scenario(dialogue)
     facets = scenario.get("facets")
     items = [(name, scenario[name]) for name in _SCENARIO if scenario.get(name)]
     items += list(facets.items()) if isinstance(facets, dict) else []

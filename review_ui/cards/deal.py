@@ -7,13 +7,21 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from curation.edits import put_text
 from curation.lookup import compare_texts
 from curation.reviewing.outcome import list_standing
 from curation.reviewing.tables import EVENTS, SAMPLES
 from datagen.errors import DataError
 from datagen.record import Dialogue, Message
 from review_ui.api.forms import Card, DecisionView, FindingView, NeighbourView, WhyView
-from review_ui.cards.card import explain_why, view_findings, view_persona, view_scenario, view_turns
+from review_ui.cards.card import (
+    explain_why,
+    view_dialogue,
+    view_findings,
+    view_persona,
+    view_scenario,
+    view_turns,
+)
 from review_ui.cards.recheck import list_rows
 from review_ui.queue.claim import Mode
 from review_ui.queue.decide import read_entries
@@ -106,7 +114,7 @@ class _Dealer:
             persona=view_persona(sample.persona, self.snapshot.source.personas.get(sample.persona)),
             scenario=view_scenario(dialogue),
             model=sample.model,
-            turns=view_turns(shown.messages),
+            turns=view_dialogue(put_text(dialogue, shown.messages)),
             original=view_turns(shown.original) if shown.original else None,
             why=self._explain(sample, rows),
             findings=None if is_hidden else self._view_findings(rows),
@@ -147,7 +155,7 @@ class _Dealer:
             status=row.status,
             verdict=None if is_audits else row.verdict,
             can_decide=not is_audits,
-            turns=view_turns(shown.messages),
+            turns=view_dialogue(put_text(dialogue, shown.messages)),
         )
 
 

@@ -77,6 +77,7 @@ async function refill() {
   if (age !== desk.age) { await release(told.cards?.map((each) => each.id) ?? []); return refill(); }
   if (status !== 200) return fill("empty", desk.isAway ? t("empty.away") : told.message);
   desk.ready.push(...told.cards.filter((each) => ![...held(), ...unsent()].includes(each.id)));
+  fetchAhead(desk.ready);
   fill("waiting", t("waiting", { count: told.waiting }));
   fill("empty", told.notice ?? t("loading"));
   return desk.card || desk.opening || !desk.ready.length ? undefined : advance();
@@ -235,7 +236,7 @@ const TURNING = {
   later: () => (desk.at === null ? decide("later") : look(desk.at + 1)),
   back: () => look((desk.at ?? desk.past.length) - 1), "keep-one": (first) => decideCluster("keep-one", Number(first)),
   "keep-all": () => decideCluster("keep-all"), "drop-all": () => decideCluster("drop-all") };
-const OTHERS = { save, "next-turn": nextTurn, "stop-edit": stopEdit, refusals: showRefusals,
+const OTHERS = { save, enlarge, play, "next-picture": nextPicture, "next-turn": nextTurn, "stop-edit": stopEdit, refusals: showRefusals,
   "go-on": () => { saveDraft(false); advance(); },
   turn: (turn) => desk.edit || pick(turn), mode: (mode) => want({ mode }), topic: (topic) => want({ topic }),
   help: () => $("help").showModal(), close: (id) => $(id).close(),
@@ -250,6 +251,7 @@ function act({ act: name, arg, ...more }) {
 function press(event) {
   if (event.isComposing || event.keyCode === 229 || event.repeat || event.altKey || event.metaKey) return;
   if (event.target === field) return pressInEditor(event);
+  if (event.target.closest("audio") && /^(Arrow|Space|Home|End)/.test(event.code)) return undefined; // the player's own
   if (event.ctrlKey || event.target.closest("input, textarea, select")) return leaveFilter(event);
   const panel = document.querySelector("dialog[open]"), code = event.code.replace("Numpad", "Digit");
   const found = (panel ?? document).querySelector(`[data-key="${event.shiftKey ? "Shift" : ""}${code}"]`);

@@ -70,7 +70,7 @@ function findWords(content) { // what was searched for, whatever spaces and sign
   const count = (end) => [...content.slice(0, end)].length;
   return hits.map(({ 0: hit, index }) => ({ start: count(index), end: count(index + hit.length) }));
 }
-function drawTurn({ role, content, directions }, turn) {
+function drawTurn({ role, content, directions, media }, turn) {
   const seen = (desk.card.findings ?? []).filter((each) => each.message === turn && each.start !== null);
   const marks = seen.map(({ start, end, verdict, label, evidence }) => (
     { start, end, tag: "mark", className: verdict, title: `${label}: ${evidence}` }));
@@ -79,7 +79,7 @@ function drawTurn({ role, content, directions }, turn) {
   const name = t(`turn.${role}`, { turn: turn + 1 });
   const number = { type: "button", className: "number", "aria-pressed": "false", "aria-label": name };
   return make("li", { className: `turn ${role}`, "data-act": "turn", "data-arg": turn },
-    make("button", number, String(turn + 1)), bubble(paint(content, [...found, ...marks, ...spans])));
+    make("button", number, String(turn + 1)), drawMedia(media, turn), bubble(paint(content, [...found, ...marks, ...spans])));
 }
 function drawFacts(card) {
   const { findings, neighbours, persona, scenario, original, turns } = card;
@@ -119,8 +119,8 @@ const nameMember = ({ id, similarity, status, verdict }) => make("p", { title: i
   make("small", {}, page.words[`kind.${verdict ?? status}`]));
 function drawMember(member) {
   const number = choices().indexOf(member) + 1, values = { "data-key": `Digit${number}`, "aria-keyshortcuts": number };
-  const turns = member.turns.map(({ role, content }, turn) => make("li", { className: `turn ${role}` },
-    bubble(diff(desk.card.turns[turn]?.content ?? "", content))));
+  const turns = member.turns.map(({ role, content, media }, turn) => make("li", { className: `turn ${role}` },
+    drawMedia(media, turn), bubble(diff(desk.card.turns[turn]?.content ?? "", content))));
   const choice = number ? button("keep-one", number - 1, values, make("kbd", {}, String(number)), t("keep_one"))
     : make("small", {}, t("read_only"));
   return make("section", { className: "card" },
