@@ -24,7 +24,6 @@ _REASONS = {
     409: "It does not match what there is now",
     413: "The body is too large",
     415: "The body is not JSON",
-    416: "There is no such part",
     422: "The body or a parameter is not of the form",
     429: "Too many tries; wait",
     503: "The database or a file is away",
@@ -113,6 +112,7 @@ def _describe_file() -> dict[str, Any]:
         "200": {"description": "The file", "headers": kept, "content": content},
         "206": {"description": "The part that was asked for", "headers": kept, "content": content},
         "304": {"description": "It is the one that the browser has"},
+        "416": {"description": "There is no such part"},
     }
 
 

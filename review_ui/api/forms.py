@@ -66,7 +66,7 @@ class FindingView(Form):
 class MediumView(Form):
     """A picture that a turn shows, or a recording of it: `GET /runs/{run}/media/{sha256}` has the file.
 
-    `about`: what is to be seen or heard, where that is known.
+    `about`: what is to be seen, where the scenario names it.
     """
 
     kind: Literal["image", "audio"]

@@ -94,7 +94,7 @@ ROUTES: tuple[Route, ...] = (
         media.show_medium,
         "A picture or recording of a dialogue, by the hash of its content",
         None,
-        refusals=(404, 416),
+        refusals=(404,),
     ),
     Route(
         "GET",

@@ -4,9 +4,10 @@ In the audit nothing that curation thought is told before the reviewer decided: 
 """
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import pyarrow as pa
@@ -76,20 +77,18 @@ def _read(path: Path, schema: pa.Schema) -> pa.Table:
 
 def view_dialogue(dialogue: Dialogue) -> tuple[TurnView, ...]:
     """Its turns, with what they show and how they sound."""
-    about = describe_picture(dialogue)
     turns = list(view_turns(dialogue.messages))
-    for at in sorted({each.message for each in dialogue.media}):
-        own = [view_medium(each, about) for each in dialogue.media if each.message == at]
-        turns[at] = turns[at].model_copy(update={"media": tuple(own)})
+    names = name_picture(read_scenario(dialogue)) if dialogue.media else {}
+    for medium in dialogue.media:
+        seen = view_medium(medium, names.get(medium.sha256, ""))
+        turn = turns[medium.message]
+        turns[medium.message] = turn.model_copy(update={"media": (*turn.media, seen)})
     return tuple(turns)
 
 
 def view_medium(medium: Medium, about: str) -> MediumView:
-    """`about`: of pictures; a recording says what stands beside it."""
-    told = about if medium.kind == "image" else ""
-    return MediumView(
-        kind=medium.kind, sha256=medium.sha256, media_type=medium.media_type, size=medium.size, about=told
-    )
+    values = {name: getattr(medium, name) for name in ("kind", "sha256", "media_type", "size")}
+    return MediumView(**values, about=about)
 
 
 def view_turns(messages: Iterable[Message]) -> tuple[TurnView, ...]:
@@ -135,11 +134,13 @@ def read_scenario(dialogue: Dialogue) -> dict[str, Any]:
     return scenario if isinstance(scenario, dict) else {}
 
 
-def describe_picture(dialogue: Dialogue) -> str:
-    """What the scenario says of the picture; empty where it says nothing."""
-    picture = read_scenario(dialogue).get("picture")
-    about = picture.get("about") if isinstance(picture, dict) else None
-    return about[:500] if isinstance(about, str) else ""
+def name_picture(scenario: Mapping[str, Any]) -> dict[str, str]:
+    """Hash of the picture that the dialogue is about → the name that its author gave the file, for reading."""
+    picture = scenario.get("picture")
+    if not isinstance(picture, dict):
+        return {}
+    stem = PurePath(str(picture.get("name") or "")).stem
+    return {str(picture.get("sha256")): " ".join(re.split(r"[\s_]+", stem[:200])).strip()}
 
 
 def view_scenario(dialogue: Dialogue) -> tuple[ScenarioItem, ...]:

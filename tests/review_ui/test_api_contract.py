@@ -3,11 +3,13 @@
 import shutil
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import requests
 import sqlalchemy as sa
@@ -16,6 +18,7 @@ from hypothesis import strategies as st
 
 from curation.reviewing.connect import open_database
 from curation.reviewing.tables import LOTS, SAMPLES
+from datagen.media import store_medium
 from datagen.spec_edit import read_spec
 from review_ui.access.accounts import Accounts
 from review_ui.access.loopback import LoopbackAccess
@@ -28,6 +31,7 @@ from review_ui.openapi import describe_api
 from review_ui.reviewed_run import ReviewedRun, ReviewOptions
 from review_ui.service import Service
 from tests.conftest import serve_in_thread
+from tests.pictures import make_png
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", EncodingWarning)  # it opens a file of its own without an encoding
@@ -68,6 +72,7 @@ class Door:
 def door(built_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
     folder = tmp_path_factory.mktemp("reviewed") / "exa-data"
     shutil.copytree(built_run, folder)
+    sha256 = _attach_picture(folder)
     run = ReviewedRun.open(folder, ReviewOptions())
     # one topic's audit is over, so that triage has the text of both
     judge = sa.update(LOTS).where(LOTS.c.topic == "보고 싶다는 표현").values(verdict="pass")
@@ -82,7 +87,20 @@ def door(built_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         url = address.removesuffix("/v1")
         me = requests.get(f"{url}{PREFIX}/me", timeout=10).json()
         schema = schemathesis.openapi.from_url(f"{url}{PREFIX}/openapi.json")
-        yield Door(url, {"X-CSRF-Token": me["csrf"]}, schema, _list_known(run) | _list_known_of(spec))
+        yield Door(
+            url, {"X-CSRF-Token": me["csrf"]}, schema, _list_known(run) | _list_known_of(spec) | {"sha256": [sha256]}
+        )
+
+
+def _attach_picture(folder: Path) -> str:
+    """Give the first dialogue a picture, as if it had been made with one; its hash."""
+    stored = store_medium(folder, make_png())
+    path = min((folder / ".curation" / "measured").glob("*.parquet"))
+    table = pq.read_table(path)
+    media = [[asdict(stored.show_in(0))], *table.column("media").to_pylist()[1:]]
+    field = table.schema.field("media")
+    pq.write_table(table.set_column(table.schema.get_field_index("media"), field, pa.array(media, field.type)), path)
+    return stored.sha256
 
 
 def _list_known(run: ReviewedRun) -> dict[str, list[Any]]:
