@@ -1,4 +1,4 @@
-"""Pictures and recordings over HTTP: by their hash, to who may see the dialogues, of their own type, never by a path."""
+"""Pictures and recordings over HTTP: by their hash, to who may see dialogues, of their own type, never by a path."""
 
 import shutil
 from collections.abc import AsyncIterator

@@ -1,6 +1,7 @@
 """Dialogues with pictures and recordings to review: made in code, curated as other people's data."""
 
 import base64
+import hashlib
 import io
 import json
 import math
@@ -13,7 +14,7 @@ from typing import Any
 
 from tests.review_ui.browser.dialogues import TOPIC, curate_dialogues
 
-ABOUT = "해 질 무렵 한강 너머로 노을이 번지는 사진"
+ABOUT = "한강의 저녁 노을"
 TALKS = (
     ("퇴근하다가 찍었어. 하늘 색 미쳤지?", "*사진을 한참 들여다보며* 와, 물감 풀어 놓은 것 같아! 여기 한강 맞지?"),
     ("맞아, 반포대교 밑이야. 너도 왔으면 좋았을걸", "*볼을 부풀리며* 다음엔 꼭 불러. 돗자리는 내가 챙길게!"),
@@ -60,9 +61,8 @@ def list_shown() -> Iterator[dict[str, Any]]:
             messages.append({"role": "user", "content": [_say(f"{asked} ({number + 1}번째)"), *shown]})
             said = {"type": "input_audio", "input_audio": {"data": _encode(make_tone(3 + exchange)), "format": "wav"}}
             messages.append({"role": "assistant", "content": [_say(answered), said]})
-        scenario = json.dumps(
-            {"situation": "유저가 노을 사진을 보낸다", "picture": {"about": ABOUT}}, ensure_ascii=False
-        )
+        picture = {"name": "한강의_저녁 노을.png", "sha256": hashlib.sha256(pictures[0]).hexdigest()}
+        scenario = json.dumps({"situation": "유저가 노을 사진을 보낸다", "picture": picture}, ensure_ascii=False)
         yield {"id": f"shown-{number}", "topic": TOPIC, "messages": messages, "model": "gpt-4o", "scenario": scenario}
 
 

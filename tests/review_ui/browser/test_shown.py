@@ -48,6 +48,7 @@ def test_a_picture_is_seen_in_its_message_and_enlarged_by_click_and_key(screen: 
     expect(viewer).to_contain_text("사진 1/2")
     screen.press("ArrowRight")
     expect(viewer).to_contain_text("사진 2/2")
+    expect(viewer).to_contain_text("1번 말풍선의 사진")
     screen.press("KeyV")
     expect(viewer).to_be_hidden()
     expect(screen.page.locator("#turns .picture").first).to_be_focused()
