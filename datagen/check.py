@@ -95,6 +95,7 @@ def describe_forecast(loaded: LoadedSpec, rows: list[TopicForecast]) -> dict[str
                 "quota": row.topic.quota,
                 "situations": len(row.topic.situations),
                 "combinations": row.combinations,
+                **({"pictures": len(shown)} if (shown := loaded.pictures.get(row.topic.name)) else {}),
                 "requests": row.requests,
                 "prompt_tokens": row.prompt_tokens,
                 "completion_tokens": row.completion_tokens,
@@ -136,6 +137,12 @@ def draw_forecast(loaded: LoadedSpec, rows: list[TopicForecast]) -> Iterator[Tab
         f"{(spec.exchanges.min + spec.exchanges.max) / 2:g} exchanges a dialogue, "
         f"{REJECT_SHARE:.0%} of the drafts rejected, no prompt cache; prices from prices.yaml."
     )
+    if loaded.pictures:
+        count = len({picture.sha256 for pictures in loaded.pictures.values() for picture in pictures})
+        yield (
+            f"{count:,} {'picture' if count == 1 else 'pictures'} in {len(loaded.pictures)} of the topics, counted "
+            f"into the prompts by OpenAI's rules for '{escape(model)}' at `picture_detail: {spec.picture_detail}`."
+        )
     if _sum_cost(rows) is None:
         yield f"The price of '{escape(model)}' is unknown: add it to a prices.yaml beside the spec."
 
@@ -148,7 +155,8 @@ def _describe_categories(rows: list[TopicForecast]) -> str:
 
 
 def _list_dimensions(loaded: LoadedSpec, topic: Topic) -> Dimensions:
-    return list_dimensions(loaded.spec, topic, tuple(persona.id for persona in loaded.personas))
+    personas = tuple(persona.id for persona in loaded.personas)
+    return list_dimensions(loaded.spec, topic, personas, loaded.pictures.get(topic.name, ()))
 
 
 def _sum_cost(rows: list[TopicForecast]) -> float | None:

@@ -16,6 +16,7 @@ from typing import Any, Literal
 from datagen.errors import DataError, UsageError
 from datagen.ledger_migrations import APPLICATION_ID, MIGRATIONS, Migration, migrate
 from datagen.record import Dialogue, Message
+from datagen.scenario import list_media
 
 Outcome = Literal["accepted", "rejected", "failed"]
 
@@ -324,6 +325,7 @@ def _to_dialogue(dataset: str, attempt_id: str, topic: tuple[str, str], packed: 
         completion_tokens=completion_tokens,
         cost_usd=cost_usd,
         created_at=datetime.fromisoformat(finished_at).astimezone(UTC),
+        media=list_media(scenario),
     )
 
 

@@ -1,16 +1,21 @@
 """From a scenario to the two messages of a request.
 
-The system message depends on the persona alone, so that an endpoint's prompt cache can serve it.
+The system message depends on the persona alone, so that an endpoint's prompt cache can serve it. A picture goes with
+the user message, as a content part behind its text.
 """
 
 import hashlib
 import json
 import random
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, StrictUndefined, TemplateError
 
+from datagen.budget import TOKENS_PER_CHARACTER
 from datagen.errors import Problem, SpecError
+from datagen.picture import Picture, count_tokens
 from datagen.scenario import Scenario
 from datagen.spec import LoadedSpec
 
@@ -20,25 +25,51 @@ _SPEECH_LEVELS = {"banmal": "반말", "jondaetmal": "존댓말"}
 
 
 @dataclass(frozen=True, slots=True)
+class ShownPicture:
+    """A picture on its way to the endpoint. `tokens`: estimated."""
+
+    picture: Picture
+    place: Path
+    detail: str
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
 class Prompt:
-    """The text of a request, as it is sent."""
+    """A request, as it is sent."""
 
     system: str
     user: str
+    picture: ShownPicture | None = None
 
     @property
-    def messages(self) -> list[dict[str, str]]:
-        return [{"role": "system", "content": self.system}, {"role": "user", "content": self.user}]
+    def messages(self) -> list[dict[str, Any]]:
+        """As the endpoint reads them, the picture's whole content among them. Raises DataError where that is gone."""
+        return self._list_messages(self.picture.picture.to_url(self.picture.place) if self.picture else "")
+
+    @property
+    def outline(self) -> list[dict[str, Any]]:
+        """The messages with the picture's hash, `sha256:…`, in the place of its content."""
+        return self._list_messages(f"sha256:{self.picture.picture.sha256}" if self.picture else "")
+
+    def _list_messages(self, url: str) -> list[dict[str, Any]]:
+        shown: str | list[dict[str, Any]] = self.user
+        if self.picture is not None:
+            image = {"type": "image_url", "image_url": {"url": url, "detail": self.picture.detail}}
+            shown = [{"type": "text", "text": self.user}, image]
+        return [{"role": "system", "content": self.system}, {"role": "user", "content": shown}]
 
     @property
     def sha256(self) -> str:
-        """The fingerprint kept in ledger and rows: of the messages as JSON, UTF-8, keys in order, no spaces."""
-        text = json.dumps(self.messages, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+        """The fingerprint kept in ledger and rows: of the outline as JSON, UTF-8, keys in order, no spaces."""
+        text = json.dumps(self.outline, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
     @property
     def characters(self) -> int:
-        return len(self.system) + len(self.user)
+        """Of its text; a picture counts as the text that would have as many tokens."""
+        shown = round(self.picture.tokens / TOKENS_PER_CHARACTER) if self.picture else 0
+        return len(self.system) + len(self.user) + shown
 
 
 class PromptWriter:
@@ -51,6 +82,8 @@ class PromptWriter:
         try:
             system = environment.from_string(loaded.prompts.system)
             self._user = environment.from_string(loaded.prompts.user)
+            self._picture = environment.from_string(loaded.prompts.picture or "")
+            self._personas = {persona.id: persona for persona in loaded.personas}
             self._systems = {
                 persona.id: system.render(persona=persona, speech_level=_SPEECH_LEVELS[persona.speech_level])
                 for persona in loaded.personas
@@ -65,13 +98,24 @@ class PromptWriter:
         examples = rng.sample(known, min(EXAMPLES_SHOWN, len(known)))
         try:
             user = self._user.render(topic=self._topics[scenario.topic], scenario=scenario, examples=examples)
+            shown = self._show_picture(scenario)
+            if shown is not None:
+                user += "\n\n" + self._picture.render(persona=self._personas[scenario.persona], scenario=scenario)
         except TemplateError as exc:
             raise self._wrong_template(exc) from exc
-        return Prompt(self._systems[scenario.persona], user)
+        return Prompt(self._systems[scenario.persona], user, shown)
+
+    def _show_picture(self, scenario: Scenario) -> ShownPicture | None:
+        picture, spec = scenario.picture, self._loaded.spec
+        if picture is None:
+            return None
+        tokens = count_tokens(picture, spec.picture_detail, spec.provider.model)
+        return ShownPicture(picture, self._loaded.picture_places[picture.sha256], spec.picture_detail, tokens)
 
     def _wrong_template(self, exc: TemplateError) -> SpecError:
         line = getattr(exc, "lineno", None)
         folder = self._loaded.path.parent / "prompts"
         message = f"a prompt template is wrong: {exc.message}"
-        hint = "templates know `persona`, `speech_level` (system.md) and `topic`, `scenario`, `examples` (user.md)"
+        hint = "templates know `persona`, `speech_level` (system.md), `topic`, `scenario`, `examples` (user.md)"
+        hint += " and `persona`, `scenario` (picture.md)"
         return SpecError([Problem(str(folder), line, message, hint)])

@@ -89,11 +89,19 @@ def _read_holder(descriptor: int) -> int:
 
 def describe_request(loaded: LoadedSpec) -> dict[str, Any]:
     """All that decides what the run's dialogues are: spec, personas, examples and prompts, without paths."""
-    spec = loaded.spec.model_dump(mode="json", exclude={"provider", "personas", "examples"})
+    spec = loaded.spec.model_dump(mode="json", exclude={"provider", "personas", "examples", "picture_detail"})
+    if loaded.pictures:
+        spec["picture_detail"] = loaded.spec.picture_detail
+    for topic in spec["topics"]:
+        del topic[
+            "pictures"
+        ]  # its path; the pictures themselves are what was asked, and what text alone froze stays so
+        if shown := loaded.pictures.get(topic["name"]):
+            topic["pictures"] = [picture.to_json() for picture in shown]
     spec["provider"] = {key: getattr(loaded.spec.provider, key) for key in _ASKED_OF_PROVIDER}
     spec["personas"] = [persona.model_dump(mode="json", exclude={"examples"}) for persona in loaded.personas]
     spec["examples"] = {persona: list(texts) for persona, texts in loaded.examples.items()}
-    spec["prompts"] = loaded.prompts.model_dump()
+    spec["prompts"] = loaded.prompts.model_dump(exclude_none=True)
     return spec
 
 
@@ -116,8 +124,8 @@ def freeze_request(folder: Path, ledger: Ledger, loaded: LoadedSpec, is_curated:
 def check_request(folder: Path, ledger: Ledger, loaded: LoadedSpec, is_curated: bool = False) -> None:
     """Whether a spec goes on in the run that was made with an earlier state of it; nothing is written.
 
-    Larger quotas, new topics and new situations are taken over; so is a quota lowered to no less than was accepted,
-    or, of a curated run (which keeps what is beyond a quota in reserve), to anything.
+    Larger quotas, new topics, new situations and pictures are taken over; so is a quota lowered to no less than was
+    accepted, or, of a curated run (which keeps what is beyond a quota in reserve), to anything.
     Raises UsageError, with a diff, for any other change.
     """
     asked, known = _dump(describe_request(loaded)), ledger.read_setting("request")
@@ -185,7 +193,7 @@ def _check_change(folder: Path, known: str, asked: str) -> None:
             )
         )[:40]
     )
-    hint = "larger quotas, new topics and new situations go on in the same run; for other changes give a new -o"
+    hint = "larger quotas, new topics, situations and pictures go on in the same run; for other changes give a new -o"
     raise UsageError(f"the spec is not the one that {folder} was made with:\n{diff}", hint)
 
 
@@ -211,5 +219,11 @@ def _allow_growth(before: list[dict[str, Any]], after: list[dict[str, Any]]) -> 
         known = old.pop(topic["name"], topic)
         grown = set(known["situations"]) <= set(topic["situations"])
         situations = topic["situations"] if grown else known["situations"]
-        merged.append({**known, "quota": topic["quota"], "situations": situations})
+        merged.append({**known, "quota": topic["quota"], "situations": situations, **_grow_pictures(known, topic)})
     return merged + list(old.values())
+
+
+def _grow_pictures(known: dict[str, Any], topic: dict[str, Any]) -> dict[str, Any]:
+    """The pictures that a topic may go on with: those of before with others beside them, each the same as it was."""
+    before, after = known.get("pictures", []), topic.get("pictures", [])
+    return {"pictures": after} if before and all(each in after for each in before) else {}

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from itertools import product
 from math import prod
 
+from datagen.picture import Picture
+from datagen.record import Medium
 from datagen.spec import Spec, Topic
 
 _REDRAWS = 64
@@ -29,6 +31,8 @@ class Scenario:
     facets: tuple[tuple[str, str], ...]
     opening: str | None
     exchanges: int
+    picture: Picture | None = None
+    """What the user shows with the first utterance."""
 
     def to_json(self) -> str:
         """The form kept in the ledger and in the Parquet column `scenario`."""
@@ -38,6 +42,8 @@ class Scenario:
             "opening": self.opening,
             "exchanges": self.exchanges,
         }
+        if self.picture is not None:
+            choices["picture"] = self.picture.to_json()
         return json.dumps({"persona": self.persona, **choices}, ensure_ascii=False)
 
     @classmethod
@@ -45,7 +51,16 @@ class Scenario:
         """The scenario of a ledger entry."""
         data = json.loads(text)
         facets = tuple(data["facets"].items())
-        return cls(topic, data["persona"], data["situation"], facets, data["opening"], data["exchanges"])
+        picture = Picture(**data["picture"]) if "picture" in data else None
+        return cls(topic, data["persona"], data["situation"], facets, data["opening"], data["exchanges"], picture)
+
+
+def list_media(scenario: str) -> tuple[Medium, ...]:
+    """What the scenario of a ledger entry shows. Of one without a picture nothing is parsed: nearly all are."""
+    if '"picture": {' not in scenario:
+        return ()
+    picture = Scenario.from_json("", scenario).picture
+    return (picture.to_medium(),) if picture else ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +75,14 @@ class Dimensions:
     facet_values: tuple[tuple[str, ...], ...]
     lengths: tuple[int, ...]
     openings: tuple[str | None, ...]
+    pictures: tuple[Picture, ...] = ()
+    """Empty, they are no dimension, or the draws of every topic without pictures would change."""
 
     @property
     def sizes(self) -> tuple[int, ...]:
         facets = tuple(map(len, self.facet_values))
-        return (len(self.situations), len(self.personas), *facets, len(self.openings), len(self.lengths))
+        pictures = (len(self.pictures),) if self.pictures else ()
+        return (len(self.situations), len(self.personas), *pictures, *facets, len(self.openings), len(self.lengths))
 
     @property
     def combinations(self) -> int:
@@ -72,7 +90,8 @@ class Dimensions:
 
     def build(self, choice: tuple[int, ...]) -> Scenario:
         """The scenario of one index per dimension, in the order of `sizes`."""
-        values = zip(self.facet_names, self.facet_values, choice[2:-2], strict=True)
+        first_facet = 3 if self.pictures else 2
+        values = zip(self.facet_names, self.facet_values, choice[first_facet:-2], strict=True)
         return Scenario(
             topic=self.topic,
             persona=self.personas[choice[1]],
@@ -80,10 +99,13 @@ class Dimensions:
             facets=tuple((name, options[index]) for name, options, index in values),
             opening=self.openings[choice[-2]],
             exchanges=self.lengths[choice[-1]],
+            picture=self.pictures[choice[2]] if self.pictures else None,
         )
 
 
-def list_dimensions(spec: Spec, topic: Topic, personas: tuple[str, ...]) -> Dimensions:
+def list_dimensions(
+    spec: Spec, topic: Topic, personas: tuple[str, ...], pictures: tuple[Picture, ...] = ()
+) -> Dimensions:
     """The dimensions of a topic: the spec's facets with the topic's own added or put in their place."""
     facets = {**spec.facets, **topic.facets}
     return Dimensions(
@@ -95,6 +117,7 @@ def list_dimensions(spec: Spec, topic: Topic, personas: tuple[str, ...]) -> Dime
         facet_values=tuple(facets.values()),
         lengths=tuple(range(spec.exchanges.min, spec.exchanges.max + 1)),
         openings=spec.openings or (None,),
+        pictures=pictures,
     )
 
 
@@ -131,8 +154,8 @@ def redraw_scenarios(
 ) -> Iterator[Scenario]:
     """Other scenarios for a slot whose last `tries` drafts (at least 1) were rejected; the caller skips those asked.
 
-    For `max_tries` drafts the slot keeps the situation of its `planned` scenario, so that situations stay evenly used,
-    and varies the rest; after that it takes a fresh situation too.
+    For `max_tries` drafts the slot keeps situation and picture of its `planned` scenario, so that these stay evenly
+    used, and varies the rest; after that it takes fresh ones too.
     """
     seed = f"{dimensions.seed}/{dimensions.topic}/{slot}"
     round_number = tries // max_tries
@@ -142,4 +165,7 @@ def redraw_scenarios(
         situation = random.Random(f"{seed}/round {round_number}").choice(others)
     rng = random.Random(f"{seed}/try {tries}")
     for _ in range(_REDRAWS):
-        yield dimensions.build((situation, *(rng.randrange(size) for size in dimensions.sizes[1:])))
+        choice = [situation, *(rng.randrange(size) for size in dimensions.sizes[1:])]
+        if planned.picture in dimensions.pictures and not round_number:
+            choice[2] = dimensions.pictures.index(planned.picture)
+        yield dimensions.build(tuple(choice))

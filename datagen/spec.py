@@ -8,6 +8,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from datagen.picture import Picture
+
 MIN_PERSONA_AGE = 19
 """Years. Adulthood in Korea; a spec with a younger persona is refused."""
 
@@ -67,6 +69,8 @@ class Topic(_Form):
     brief: Text
     situations: tuple[Text, ...] = Field(min_length=1)
     facets: Facets = {}
+    pictures: Text | None = None
+    """A folder or a pattern, relative to the spec: each dialogue is about one of these pictures."""
 
 
 class Persona(_Form):
@@ -95,6 +99,8 @@ class Spec(_Form):
     facets: Facets = {}
     topics: tuple[Topic, ...] = Field(min_length=1)
     examples: tuple[str, ...] = ()
+    picture_detail: Literal["auto", "low", "high", "original"] = "auto"
+    """How closely the endpoint looks at a picture, in its own words; `low` costs least."""
 
 
 class Prompts(_Form):
@@ -102,6 +108,8 @@ class Prompts(_Form):
 
     system: str
     user: str
+    picture: str | None = None
+    """What is added to the second where a picture comes with it; None: no topic has one."""
 
 
 class LoadedSpec(_Form):
@@ -113,6 +121,10 @@ class LoadedSpec(_Form):
     examples: dict[str, tuple[str, ...]]
     """Persona id → the transcripts that its requests may show."""
     prompts: Prompts
+    pictures: dict[str, tuple[Picture, ...]] = {}
+    """Topic → its pictures, of topics that have any."""
+    picture_places: dict[str, Path] = {}
+    """sha256 → where that picture lies."""
 
     @property
     def quota(self) -> int:

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from datagen.errors import SpecError, UsageError
-from datagen.form_file import FormReader
+from datagen.form_file import FormReader, Location
+from datagen.media_type import BadMediumError
 from datagen.packaged import find_packaged
+from datagen.picture import Picture, list_files, read_picture
 from datagen.record import clean_text
 from datagen.spec import LoadedSpec, Persona, Prompts, Spec
 
@@ -34,11 +36,24 @@ def load_spec(name: str | Path, content: bytes | None = None) -> LoadedSpec:
         persona.id: _load_examples(reader, file, persona.examples) if persona.examples else shared
         for file, persona in personas
     }
-    prompts = Prompts(system=_load_prompt(reader, path, "system.md"), user=_load_prompt(reader, path, "user.md"))
+    pictures, places = _load_pictures(reader, path, data)
+    prompts = Prompts(
+        system=_load_prompt(reader, path, "system.md"),
+        user=_load_prompt(reader, path, "user.md"),
+        picture=_load_prompt(reader, path, "picture.md") if pictures else None,
+    )
     if reader.problems or spec is None:
         raise SpecError(sorted(reader.problems, key=lambda problem: (problem.file, problem.line or 0)))
     people = tuple(persona for _, persona in personas)
-    return LoadedSpec(path=path, spec=spec, personas=people, examples=examples, prompts=prompts)
+    return LoadedSpec(
+        path=path,
+        spec=spec,
+        personas=people,
+        examples=examples,
+        prompts=prompts,
+        pictures=pictures,
+        picture_places=places,
+    )
 
 
 def _find_spec(path: Path) -> Path:
@@ -123,6 +138,49 @@ def _load_examples(reader: FormReader, path: Path, patterns: Iterable[str]) -> t
             reader.add_at(path, ("examples", index), found, hint)
         texts += [text for file in files if (text := reader.read_text(file)) is not None]
     return tuple(clean_text(text).strip() for text in texts)
+
+
+def _load_pictures(
+    reader: FormReader, path: Path, data: object
+) -> tuple[dict[str, tuple[Picture, ...]], dict[str, Path]]:
+    """Topic → its pictures, and where each lies by its hash."""
+    topics = data.get("topics") if isinstance(data, dict) else None
+    pictures: dict[str, tuple[Picture, ...]] = {}
+    places: dict[str, Path] = {}
+    for at, topic in enumerate(topics if isinstance(topics, list) else ()):
+        pattern = topic.get("pictures") if isinstance(topic, dict) else None
+        if isinstance(pattern, str) and pattern.strip():
+            found = _read_pictures(reader, path, ("topics", at, "pictures"), pattern.strip())
+            pictures[str(topic.get("name"))] = tuple(found.values())
+            places |= {picture.sha256: place for place, picture in found.items()}
+    return pictures, places
+
+
+def _read_pictures(reader: FormReader, path: Path, where: Location, pattern: str) -> dict[Path, Picture]:
+    try:
+        files = list_files(path.parent, pattern)
+    except (OSError, ValueError, NotImplementedError) as exc:
+        files, pattern = [], f"{pattern} ({exc})"
+    if not files:
+        hint = (
+            "give a folder with PNG, JPEG, WebP or GIF files, or a pattern, relative to the spec: `pictures/cats/*.png`"
+        )
+        reader.add_at(path, where, f"there is no picture at {pattern}, expected at least one", hint)
+    found: dict[Path, Picture] = {}
+    for file in files:
+        try:
+            picture = read_picture(file)
+        except BadMediumError as exc:
+            hint = "take it out of there, or give a pattern such as `pictures/cats/*.png`"
+            reader.add_at(path, where, f"{file.name}: {exc}", hint)
+            continue
+        if twin := next((place for place, each in found.items() if picture.name == each.name), None):
+            what = f"{file} and {twin} have the same name, expected each once"
+            reader.add_at(path, where, what, "rename one: rows tell pictures by their names")
+        elif twin := next((place for place, each in found.items() if picture.sha256 == each.sha256), None):
+            reader.add_at(path, where, f"{file.name} and {twin.name} are the same picture", "delete one of the two")
+        found[file] = picture
+    return found
 
 
 def _load_prompt(reader: FormReader, path: Path, name: str) -> str:

@@ -10,6 +10,7 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,8 @@ from datagen.console import err
 from datagen.endpoint_options import Access, ProviderOptions, apply_options, find_access, run_simulator
 from datagen.errors import UsageError
 from datagen.ledger import Ledger
+from datagen.media import sweep_media
+from datagen.picture import stock_pictures
 from datagen.prices import PriceList, load_prices
 from datagen.quota import SlotQueue, TopicState
 from datagen.run_folder import freeze_request, lock_run
@@ -94,9 +97,19 @@ def open_run(spec: str, folder: Path, options: ProviderOptions, is_curated: bool
         ledger = Ledger.create_or_open(folder / "ledger.db")
         stack.callback(ledger.close)
         freeze_request(folder, ledger, loaded, is_curated)
+        loaded = _stock_pictures(folder, loaded)
         for name in recover_shards(ledger, folder / "dialogues"):
             err.print(f"note: {name} was gone; its dialogues are in the ledger and are written again", markup=False)
         yield OpenRun(folder, loaded, ledger, access, prices, budget)
+
+
+def _stock_pictures(folder: Path, loaded: LoadedSpec) -> LoadedSpec:
+    """The spec with its pictures in the run's own folder: what happens to the author's from now on changes nothing."""
+    if not loaded.pictures:
+        return loaded
+    sweep_media(folder)
+    pictures = chain.from_iterable(loaded.pictures.values())
+    return loaded.model_copy(update={"picture_places": stock_pictures(folder, pictures, loaded.picture_places)})
 
 
 def open_budget(settings: ProviderSettings, prices: PriceList) -> Budget:
@@ -112,7 +125,10 @@ def open_queue(loaded: LoadedSpec, ledger: Ledger, counted: dict[str, int] | Non
     """The open slots of a run, as its ledger leaves them. `counted`: topic → dialogues that count, if not all do."""
     quotas = {topic.name: topic.quota for topic in loaded.spec.topics}
     personas = tuple(persona.id for persona in loaded.personas)
-    dimensions = [list_dimensions(loaded.spec, topic, personas) for topic in loaded.spec.topics]
+    dimensions = [
+        list_dimensions(loaded.spec, topic, personas, loaded.pictures.get(topic.name, ()))
+        for topic in loaded.spec.topics
+    ]
 
     def read_state(topic: str) -> TopicState:
         asked = frozenset(hash(Scenario.from_json(topic, text)) for text in ledger.scenarios(topic))

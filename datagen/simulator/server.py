@@ -16,48 +16,21 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from aiohttp import web
-from pydantic import BaseModel, Field, ValidationError, field_validator
+from pydantic import ValidationError
 
 from datagen.record import Message
 from datagen.simulator.compose import Request, compose
 from datagen.simulator.faults import REFUSALS, Draft, Faults, dress, spoil
 from datagen.simulator.grammar import read_all_grammars
 from datagen.simulator.opinion import embed, is_judge_prompt, judge, moderate, spoil_scores
+from datagen.simulator.requests import Asked, ChatRequest, SpeechRequest, TextsRequest
 from datagen.simulator.slips import Slip, draw_slip
+from datagen.simulator.speech import speak
+from datagen.simulator.vision import BadPictureError, talk_about
 from datagen.transcript import render_transcript
 
 MODEL = "damhwa-simulator"
 TOKENS_PER_CHARACTER = 0.8
-
-
-class _ChatMessage(BaseModel):
-    role: str
-    content: str
-
-    @field_validator("content", mode="before")
-    @classmethod
-    def _join_parts(cls, value: object) -> object:
-        """Some clients send a text as a list of parts."""
-        return "".join(map(_read_text, value)) if isinstance(value, list) else value
-
-
-def _read_text(part: object) -> str:
-    if not isinstance(part, dict) or not isinstance(part.get("text"), str):
-        raise ValueError("expected parts with a text")
-    return str(part["text"])
-
-
-class _ChatRequest(BaseModel):
-    model: str
-    messages: list[_ChatMessage] = Field(min_length=1)
-    stream: bool = False
-
-
-class _TextsRequest(BaseModel):
-    """For embeddings or moderation."""
-
-    model: str
-    input: str | list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,20 +61,25 @@ class Simulator:
     _allowance_at: float = 0.0
 
     def build_app(self) -> web.Application:
-        app = web.Application(client_max_size=8 * 2**20)
+        app = web.Application(client_max_size=32 * 2**20)
         app.router.add_post("/v1/chat/completions", self._complete)
         app.router.add_get("/v1/models", self._list_models)
         app.router.add_post("/v1/embeddings", self._embed)
         app.router.add_post("/v1/moderations", self._moderate)
+        app.router.add_post("/v1/audio/speech", self._speak)
         app.router.add_get("/stats", self._tell)
         return app
 
     async def _complete(self, request: web.Request) -> web.StreamResponse:
         try:
-            asked = _ChatRequest.model_validate_json(await request.read())
+            asked = Asked.of(ChatRequest.model_validate_json(await request.read()))
         except ValidationError as exc:
             return _error(400, "invalid_request_error", f"not a chat request: {exc.errors()[0]['msg']}")
+        except BadPictureError as exc:
+            return _error(400, "invalid_image_url", str(exc))
         self.counts["requests"] += 1
+        if asked.pictures:
+            self.counts["pictures"] += len(asked.pictures)
         self.first_request_at = self.first_request_at or time.time()
         self._in_flight += 1
         self.counts["most_in_flight"] = max(self.counts["most_in_flight"], self._in_flight)
@@ -110,8 +88,8 @@ class Simulator:
         finally:
             self._in_flight -= 1
 
-    async def _answer(self, request: web.Request, asked: _ChatRequest) -> web.StreamResponse:
-        key, rng = self._recognise([message.content for message in asked.messages])
+    async def _answer(self, request: web.Request, asked: Asked) -> web.StreamResponse:
+        key, rng = self._recognise(asked.key)
         if (refused := self._keep_pace(key)) is not None:
             return refused
         faults = self.faults
@@ -133,7 +111,7 @@ class Simulator:
         body = self._to_completion(asked, reply)
         if fault == "cut":
             return await _cut(request, json.dumps(body).encode())
-        if asked.stream:
+        if asked.is_streamed:
             return await self._stream(request, body)
         return web.json_response(body, headers=self._announce())
 
@@ -151,15 +129,17 @@ class Simulator:
         wait_s = self._refuse_pace(arrived)
         return None if wait_s is None else self._answer_429(key, wait_s, "over_rpm")
 
-    def _compose(self, asked: _ChatRequest, fault: str | None, rng: random.Random) -> _Reply:
+    def _compose(self, asked: Asked, fault: str | None, rng: random.Random) -> _Reply:
         if fault == "refusal":
             return _Reply(rng.choice(REFUSALS), "stop")
-        contents = [message.content for message in asked.messages]
+        contents = asked.texts
         if is_judge_prompt(contents):
             scores = judge(contents, rng)
             return _Reply(spoil_scores(scores, rng) if fault == "malformed" else scores, "stop")
         wanted = read_prompt(contents)
         messages = compose(wanted, rng)
+        for picture in asked.pictures[:1]:
+            messages = talk_about(messages, picture, wanted.speech_level, rng)
         if wanted.exchanges == 0:
             return _Reply(messages[-1].content, "stop")
         if fault == "malformed":
@@ -171,10 +151,10 @@ class Simulator:
         text = render_transcript(messages)
         return _Reply(dress(text, rng) if rng.random() < self.faults.dressed else text, "stop")
 
-    def _to_completion(self, asked: _ChatRequest, reply: _Reply) -> dict[str, Any]:
-        prompt = _count_tokens(*(message.content for message in asked.messages))
+    def _to_completion(self, asked: Asked, reply: _Reply) -> dict[str, Any]:
+        prompt = _count_tokens(*asked.texts) + asked.picture_tokens
         completion = _count_tokens(reply.text)
-        cached = _count_tokens(asked.messages[0].content) if self.counts["paid"] > 1 else 0
+        cached = _count_tokens(asked.texts[0]) if self.counts["paid"] > 1 else 0
         usage: dict[str, Any] = {
             "prompt_tokens": prompt,
             "completion_tokens": completion,
@@ -259,10 +239,40 @@ class Simulator:
         results = [moderate(text) for text in texts]
         return web.json_response({"id": f"modr-sim-{self.counts['texts']}", "model": MODEL, "results": results})
 
+    async def _speak(self, request: web.Request) -> web.StreamResponse:
+        try:
+            asked = SpeechRequest.model_validate_json(await request.read())
+        except ValidationError as exc:
+            return _error(400, "invalid_request_error", f"not a request for speech: {exc.errors()[0]['msg']}")
+        if asked.response_format != "wav":
+            told = f"response_format {asked.response_format!r}: the simulator speaks wav alone"
+            return _error(400, "invalid_request_error", told)
+        self.counts["speech"] += 1
+        key, rng = self._recognise([asked.model, asked.voice, asked.input])
+        if (refused := self._keep_pace(key)) is not None:
+            return refused
+        await asyncio.sleep(max(0.0, self.faults.latency_s + self.faults.jitter_s * rng.uniform(-1, 1)))
+        fault = _draw_fault(self.faults, rng)
+        self.counts[fault or "spoken"] += 1
+        if fault == "rate_limited":
+            return self._answer_429(key, self.faults.retry_after_s, None)
+        if fault == "server_error":
+            return _error(500, "server_error", "The server had an error while processing your request.")
+        if fault == "stall":
+            await asyncio.sleep(self.faults.stall_s)
+            return await _cut(request, b"")
+        recording = speak(asked.input, asked.voice)
+        if fault == "cut":
+            return await _cut(request, recording)
+        self.counts["spoken_characters"] += len(asked.input)
+        if fault in ("malformed", "refusal"):
+            recording = b"<html>upstream error</html>"
+        return web.Response(body=recording, content_type="audio/wav", headers=self._announce())
+
     async def _read_texts(self, request: web.Request) -> list[str] | web.Response:
         """The texts of a request for embeddings or moderation, or why they are not looked at."""
         try:
-            asked = _TextsRequest.model_validate_json(await request.read())
+            asked = TextsRequest.model_validate_json(await request.read())
         except ValidationError as exc:
             return _error(400, "invalid_request_error", f"not a request with texts: {exc.errors()[0]['msg']}")
         texts = [asked.input] if isinstance(asked.input, str) else asked.input

@@ -1,0 +1,81 @@
+"""The requests that the simulator understands."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import BaseModel, Field
+
+from datagen.picture import Picture
+from datagen.simulator.speech import MOST_CHARACTERS
+from datagen.simulator.vision import read_picture, weigh_picture
+
+
+class _ImageUrl(BaseModel):
+    url: str
+    detail: str = "auto"
+
+
+class _Part(BaseModel):
+    type: Literal["text", "image_url"]
+    text: str = ""
+    image_url: _ImageUrl | None = None
+
+
+class _ChatMessage(BaseModel):
+    role: str
+    content: str | list[_Part]
+
+    @property
+    def text(self) -> str:
+        if isinstance(self.content, str):
+            return self.content
+        return "".join(part.text for part in self.content if part.type == "text")
+
+    @property
+    def images(self) -> list[_ImageUrl]:
+        parts = [] if isinstance(self.content, str) else self.content
+        return [part.image_url for part in parts if part.image_url is not None]
+
+
+class ChatRequest(BaseModel):
+    model: str
+    messages: list[_ChatMessage] = Field(min_length=1)
+    stream: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A chat request that was read."""
+
+    texts: list[str]
+    """Of its messages."""
+    pictures: list[Picture]
+    picture_tokens: int
+    is_streamed: bool
+
+    @classmethod
+    def of(cls, request: ChatRequest) -> "Asked":
+        """Raises BadPictureError."""
+        images = [image for message in request.messages for image in message.images]
+        pictures = [read_picture(image.url) for image in images]
+        tokens = sum(weigh_picture(each, image.detail) for each, image in zip(pictures, images, strict=True))
+        return cls([message.text for message in request.messages], pictures, tokens, request.stream)
+
+    @property
+    def key(self) -> list[str]:
+        """What tells it from other requests."""
+        return [*self.texts, *(picture.sha256 for picture in self.pictures)]
+
+
+class SpeechRequest(BaseModel):
+    model: str
+    input: str = Field(min_length=1, max_length=MOST_CHARACTERS)
+    voice: str
+    response_format: str = "mp3"
+
+
+class TextsRequest(BaseModel):
+    """For embeddings or moderation."""
+
+    model: str
+    input: str | list[str]
