@@ -18,6 +18,8 @@ CODES: dict[str, tuple[str, str]] = {
     "script": ("문자", "script"),
     "language": ("언어", "language"),
     "repetition": ("반복", "repetition"),
+    "persona-drift": ("페르소나 흐트러짐", "persona drift"),
+    "role-swap": ("역할 뒤바뀜", "role swap"),
     "opening": ("첫마디", "opening"),
     "length": ("길이", "length"),
     "unfinished": ("끊긴 말", "unfinished"),

@@ -156,8 +156,13 @@ def _rate(word: str) -> float:
     return 1 if word[-2:] in _NAMES and word[:-2] in _WORDS.surnames else 0
 
 
+def is_personal_name(word: str) -> bool:
+    """Whether it is a name that people have, or may be one."""
+    return _rate(word) > 0
+
+
 def _is_known(word: str) -> bool:
-    return word.casefold() in _OTHERS or _rate(word) > 0
+    return word.casefold() in _OTHERS or is_personal_name(word)
 
 
 def _may_have_calls(text: str, talk: "_Talk") -> bool:

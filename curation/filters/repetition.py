@@ -1,11 +1,14 @@
-"""repetition: the persona loops, says its lines again, or hands the user's line back.
+"""repetition: the persona loops, says its lines again, or hands the user's line back; a long dialogue goes in circles.
 
 Why    A looping model repeats itself, and training on loops teaches loops.
 Drops  "네, 알겠습니다." as three of four persona turns, "사랑해 사랑해 사랑해 …" without end, "아아아아…" over half a
-       line, "오늘 회사에서 너무 힘들었어" answered by "오늘 회사에서 너무 힘들었어?".
-Keeps  A greeting said twice or given back, a refrain, a word game, "토닥토닥", "ㅋㅋㅋㅋㅋ", a word echoed in play.
+       line, "오늘 회사에서 너무 힘들었어" answered by "오늘 회사에서 너무 힘들었어?"; at length, the same
+       exchange or question four times, ten turns of "잘 자" and "너도 잘 자".
+Keeps  A greeting said twice or given back, a refrain, a word game, "토닥토닥", "ㅋㅋㅋㅋㅋ", a word echoed in play, a
+       goodbye of six turns.
 
-Cheap questions first (splitting, sets): nearly every dialogue is done with them.
+Cheap questions first (splitting, sets): nearly every dialogue is done with them. What a circle of a long dialogue
+tells, the rules for the persona's lines do not tell again.
 """
 
 import re
@@ -15,6 +18,7 @@ from itertools import pairwise
 from curation.filter import Filter, FilterSettings
 from curation.finding import AtLeast, Observation
 from curation.normal_form import fold
+from curation.signs.circles import list_circles
 from curation.signs.loops import find_letter_loops, find_phrase, find_spaced_loop
 from curation.subject import Subject, Utterance
 
@@ -45,6 +49,16 @@ class Settings(FilterSettings):
     handed_back: AtLeast = AtLeast(note=0.8)
     """The user's words that stand in an answer, 0..1, reported from 0.7 on where the user's turn has 5 words. Default:
     noted, since what follows the repetition may be worth it."""
+    rounds: AtLeast = AtLeast(drop=3)
+    """In a dialogue of 16 messages and more, how often one stretch of 1 to 8 exchanges is gone through in a row, nearly
+    word for word by both, reported from 3 on, from 4 on where it is one exchange. Default: a game has three rounds."""
+    said_again: AtLeast = AtLeast(drop=5, note=3)
+    """The same, places at which one speaker says nearly the same (6 letters and more; affection apart), reported from 3
+    on. Default: a running joke comes three or four times."""
+    asked_again: AtLeast = AtLeast(drop=4, note=3)
+    """The same of a question of the user's. Default: who asks a fourth time has forgotten the answers."""
+    farewell: AtLeast = AtLeast(drop=10, note=8)
+    """The same, messages in a row that say goodbye, reported from 8 on. Default: people take up to six."""
 
 
 _SENTENCE_ENDS = ".!?…~ㅋㅎㅠㅜ♡♥^"
@@ -52,6 +66,8 @@ _WORD = re.compile(r"[^\W_ㅋㅎㅠㅜ]+")
 _MUTUAL = re.compile("수고|고생|복 많이|잘 ?자|좋은 (?:하루|꿈|밤|아침)|축하|사랑해|좋아해|보고 ?싶|파이팅|화이팅|힘내")
 """Greetings and affection, which are given back word for word."""
 
+_DENSE = 0.2
+"""Share of the persona's sentences from which on `repeated_lines` tells of them; below it `said_again` does."""
 _LEAST_LETTERS = 6
 _LONG_TOKEN = 10
 
@@ -68,12 +84,20 @@ def measure(subject: Subject, _: Settings) -> Iterator[Observation]:
         # Two words as they stand, punctuation and all, call for the comparison proper.
         if answer.role == "assistant" != asked.role and len(asked_words) >= 4 and len(asked_words & answer_words) >= 2:
             yield from _measure_echo(asked, answer)
-    persona = subject.persona_utterances
+    circles = list_circles(subject.utterances)
+    told = {message for each in circles if each.rule == "rounds" for message in each.messages}
+    persona = [each for each in subject.persona_utterances if each.index not in told]
     said = [word for each in persona for word in tokens[each.index]]
     says_again = len(set(zip(said, said[1:], said[2:], strict=False))) < len(said) - 2
     if says_again or _has_repeats(_split("\n".join(each.speech for each in persona))):
-        yield from _measure_lines(persona)
-        yield from _measure_phrase(persona)
+        lines = list(_measure_lines(persona))
+        yield from lines
+        if any(each.rule == "repeated_lines" and each.score >= _DENSE for each in lines):
+            circles = [each for each in circles if each.rule != "said_again" or each.role == "user"]
+        told |= {message for each in circles if each.rule == "said_again" for message in each.messages}
+        yield from _measure_phrase([each for each in persona if each.index not in told])
+    for each in circles:
+        yield Observation(each.rule, each.score, each.evidence, each.place)
 
 
 def _has_repeats(lines: list[str]) -> bool:
@@ -155,4 +179,4 @@ def _shorten(text: str) -> str:
     return text if len(text) <= 40 else f"{text[:40]}…"
 
 
-FILTER = Filter("repetition", 1, Settings, measure)
+FILTER = Filter("repetition", 2, Settings, measure)

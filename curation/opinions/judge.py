@@ -23,7 +23,17 @@ DIMENSIONS = {"naturalness": "자연스러움", "persona": "페르소나", "topi
 PERSONA_PLACE = "{{ persona }}"
 GOOD_MEAN = 4.0
 """Mean score from which on a judge likes a dialogue: the rubric's 4 is "a trifle amiss"."""
-DISPUTABLE = ("speech-level", "name", "repetition", "assistant-tell", "unfinished", "language", "script")
+DISPUTABLE = (
+    "speech-level",
+    "name",
+    "repetition",
+    "persona-drift",
+    "role-swap",
+    "assistant-tell",
+    "unfinished",
+    "language",
+    "script",
+)
 """Codes of filters that look at what the rubric asks about. A judge that likes an emoji disputes nothing."""
 MAX_REASON = 120
 MAX_READ = 20_000

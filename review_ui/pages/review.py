@@ -28,6 +28,7 @@ SUGGESTED: dict[str, Reason] = {
     "label-leak": "broken",
     "script": "broken",
     "language": "broken",
+    "role-swap": "broken",
 }
 """Code of a finding → the reason that Enter in the note's field gives; without one: persona."""
 KEYS: tuple[tuple[str, str], ...] = (
