@@ -57,6 +57,9 @@ UserOption = Annotated[
     list[str] | None,
     typer.Option("--user", metavar="NAME=ID", help="A reviewer's user id in the other tool; may be repeated."),
 ]
+BatchOption = Annotated[
+    bool, typer.Option("--batch", help="Ask by OpenAI's Batch API: half the price, minutes to 24 hours; docs/batch.md.")
+]
 SettingsOption = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="Curation settings; by default those beside the spec or of the run, else ours."),
@@ -102,6 +105,7 @@ def generate(
     budget_tokens: BudgetTokensOption = None,
     max_tries: MaxTriesOption = None,
     timeout_s: TimeoutOption = None,
+    batch: BatchOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Fill every topic's quota with valid dialogues. Run the same command again to go on after any interruption."""
@@ -137,6 +141,7 @@ def build(
     budget_tokens: BudgetTokensOption = None,
     max_tries: MaxTriesOption = None,
     timeout_s: TimeoutOption = None,
+    batch: BatchOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Generate and curate until every topic's quota is met by accepted dialogues. The same command resumes."""

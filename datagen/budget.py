@@ -39,10 +39,13 @@ class Budget:
     _densest: float | None = None
     _dearest_usd: float = 0.0
 
-    def estimate(self, prompt_characters: int) -> Spending:
-        """The most that a request can cost: its prompt by the densest text seen, and the longest reply allowed."""
+    def estimate(self, prompt_characters: int, price_share: float = 1.0) -> Spending:
+        """The most that a request can cost: its prompt by the densest text seen, and the longest reply allowed.
+
+        `price_share`: how much of the price is to be paid for it, in 0..1.
+        """
         prompt = int(prompt_characters * MARGIN * (self._densest or UNSEEN_DENSITY)) + 64
-        usd = self.price.cost(Tokens(prompt, self.max_completion_tokens)) if self.price else 0.0
+        usd = price_share * self.price.cost(Tokens(prompt, self.max_completion_tokens)) if self.price else 0.0
         return Spending(max(usd, self._dearest_usd), prompt + self.max_completion_tokens)
 
     def fits(self, estimate: Spending) -> bool:

@@ -88,6 +88,7 @@ def describe_forecast(loaded: LoadedSpec, rows: list[TopicForecast]) -> dict[str
         "prompt_tokens": sum(row.prompt_tokens for row in rows),
         "completion_tokens": sum(row.completion_tokens for row in rows),
         "cost_usd": _sum_cost(rows),
+        "batch_cost_usd": _price_batches(loaded, rows),
         "topics": [
             {
                 "name": row.topic.name,
@@ -143,6 +144,8 @@ def draw_forecast(loaded: LoadedSpec, rows: list[TopicForecast]) -> Iterator[Tab
             f"{count:,} {'picture' if count == 1 else 'pictures'} in {len(loaded.pictures)} of the topics, counted "
             f"into the prompts by OpenAI's rules for '{escape(model)}' at `picture_detail: {spec.picture_detail}`."
         )
+    if (batches := _price_batches(loaded, rows)) is not None:
+        yield f"With --batch: {format_money(batches)}, and results within 24 hours instead of minutes."
     if _sum_cost(rows) is None:
         yield f"The price of '{escape(model)}' is unknown: add it to a prices.yaml beside the spec."
 
@@ -157,6 +160,11 @@ def _describe_categories(rows: list[TopicForecast]) -> str:
 def _list_dimensions(loaded: LoadedSpec, topic: Topic) -> Dimensions:
     personas = tuple(persona.id for persona in loaded.personas)
     return list_dimensions(loaded.spec, topic, personas, loaded.pictures.get(topic.name, ()))
+
+
+def _price_batches(loaded: LoadedSpec, rows: list[TopicForecast]) -> float | None:
+    cost = _sum_cost(rows)
+    return None if cost is None else cost * load_prices(loaded.path).batch_share
 
 
 def _sum_cost(rows: list[TopicForecast]) -> float | None:

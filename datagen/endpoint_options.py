@@ -35,6 +35,8 @@ class ProviderOptions:
     max_tries: int | None = None
     timeout_s: float | None = None
     offline: bool = False
+    batch: bool = False
+    """Ask for drafts by batches."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -11,15 +11,15 @@ from typing import Any
 from datagen.budget import Budget
 from datagen.clock import Clock, read_clock
 from datagen.drafter import Drafter, TranscriptDrafter
-from datagen.errors import DamhwaError, DataError, InterruptedRunError, QuotaOutOfReachError
+from datagen.endpoints import Lane
+from datagen.errors import DamhwaError, DataError, InterruptedRunError
 from datagen.group_commit import GroupCommit
-from datagen.ledger import Entry, Ledger
+from datagen.ledger import Ledger
+from datagen.outcome import Outcomes
 from datagen.prices import PriceList
 from datagen.prompt import PromptWriter
 from datagen.provider import Provider, StoppingError
 from datagen.quota import Slot, SlotQueue
-from datagen.record import Message
-from datagen.scenario import Scenario
 from datagen.seal import seal_dialogues
 from datagen.spec import LoadedSpec
 from datagen.tally import Tally
@@ -32,9 +32,6 @@ SEAL_EVERY_S = 300.0
 SEAL_LOOK_S = 1.0
 """Seconds between looks at whether it is time to seal."""
 
-Gate = Callable[[Scenario, tuple[Message, ...]], str | None]
-"""Looks at a dialogue that is stored and says why it does not count towards the quota; None: it counts."""
-
 
 @dataclass(slots=True)
 class Generation:
@@ -44,11 +41,9 @@ class Generation:
     loaded: LoadedSpec
     ledger: Ledger
     provider: Provider
-    queue: SlotQueue
     budget: Budget
     prices: PriceList
-    tally: Tally
-    gate: Gate | None = None
+    outcomes: Outcomes
     clock: Clock = read_clock
     error: BaseException | None = None
     """Why the run stopped early."""
@@ -66,6 +61,18 @@ class Generation:
         self._commits = GroupCommit(self.ledger)
         self._seq = self.ledger.last_seq()
 
+    @property
+    def queue(self) -> SlotQueue:
+        return self.outcomes.queue
+
+    @property
+    def lanes(self) -> tuple[Lane, ...]:
+        return self.provider.lanes
+
+    @property
+    def tally(self) -> Tally:
+        return self.outcomes.tally
+
     async def run(self) -> None:
         """Work until every quota is met or the run must stop; what was accepted is sealed either way.
 
@@ -80,12 +87,7 @@ class Generation:
             await self._finish()
         if self.error is not None:
             raise self.error
-        if unreachable := self.queue.out_of_reach():
-            message = "\n".join(topic.explain_out_of_reach() for topic in unreachable)
-            names = f"'{unreachable[0].dimensions.topic}'" if len(unreachable) == 1 else "TOPIC"
-            hint = f"read them with `damhwa rejected {self.folder} {names}`, "
-            hint += "then give the topic more scenarios or lower its quota"
-            raise QuotaOutOfReachError(message, hint)
+        self.outcomes.check_reach(self.folder)
 
     def interrupt(self) -> None:
         """Stop asking; `run` waits for what is in flight, then raises InterruptedRunError."""
@@ -154,23 +156,8 @@ class Generation:
         self._seq += 1
         entry = draft.to_entry(self._seq, slot)
         await self._commits.add(entry)
-        self._count(slot, entry)
-
-    def _count(self, slot: Slot, entry: Entry) -> None:
-        queue = self.queue.topics[slot.topic]
-        dropped: str | None = None
-        if entry.messages is not None:
-            self._unsealed += 1
-            dropped = self.gate(slot.scenario, entry.messages) if self.gate else None
-            if dropped is None:
-                queue.accept()
-            else:
-                queue.drop(dropped)
-        elif entry.attempt.outcome == "failed":
-            queue.set_aside(slot)
-        else:
-            queue.reject(slot, entry.attempt.reason or "unknown")
-        self.tally.count(entry.attempt, dropped)
+        self._unsealed += entry.messages is not None
+        self.outcomes.count(slot, entry)
 
     async def _seal_now_and_then(self) -> None:
         await self._sleep_unless_finished(0.05)

@@ -7,7 +7,7 @@ That a slot is filled once is the database's own promise (a primary key), not a 
 import json
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import astuple, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
@@ -147,7 +147,7 @@ class Ledger:
         self._connection.close()
 
     def read_setting(self, key: str) -> str | None:
-        rows = self._read("SELECT value FROM run WHERE key = ?", key)
+        rows = self.read("SELECT value FROM run WHERE key = ?", key)
         return rows[0][0] if rows else None
 
     def write_settings(self, **settings: str) -> None:
@@ -156,27 +156,25 @@ class Ledger:
 
     def commit(self, entries: Sequence[Entry]) -> None:
         """Write attempts in one durable transaction: all of them or, with an error raised, none."""
+        with self.transaction() as transaction:
+            insert_entries(transaction, entries)
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """One durable transaction, for tables that have a module of their own (`datagen.batch.book`)."""
         with _NamingErrors(self.path), self._connection as transaction:
-            transaction.executemany(_INSERT, [astuple(entry.attempt) for entry in entries])
-            transaction.executemany(
-                "INSERT INTO slots (topic, number, attempt, messages) VALUES (?, ?, ?, ?)",
-                [
-                    (entry.attempt.topic, entry.attempt.slot, entry.attempt.seq, _pack(entry.messages))
-                    for entry in entries
-                    if entry.messages is not None
-                ],
-            )
+            yield transaction
 
     def last_seq(self) -> int:
-        return int(self._read("SELECT coalesce(max(seq), 0) FROM attempts")[0][0])
+        return int(self.read("SELECT coalesce(max(seq), 0) FROM attempts")[0][0])
 
     def filled_slots(self, topic: str) -> set[int]:
-        return {number for (number,) in self._read("SELECT number FROM slots WHERE topic = ?", topic)}
+        return {number for (number,) in self.read("SELECT number FROM slots WHERE topic = ?", topic)}
 
     def tries_of_open_slots(self, topic: str) -> dict[int, int]:
         """Slot → drafts rejected so far, for slots that are not filled."""
         return dict(
-            self._read(
+            self.read(
                 "SELECT slot, count(*) FROM attempts WHERE topic = ? AND outcome = 'rejected' AND NOT EXISTS"
                 " (SELECT 1 FROM slots WHERE slots.topic = attempts.topic AND number = slot) GROUP BY slot",
                 topic,
@@ -189,16 +187,16 @@ class Ledger:
             yield from (row[0] for row in self._connection.execute(_SCENARIOS, (topic,)))
 
     def tallies(self) -> dict[str, TopicTally]:
-        return {topic: TopicTally(*numbers) for topic, *numbers in self._read(_TALLIES)}
+        return {topic: TopicTally(*numbers) for topic, *numbers in self.read(_TALLIES)}
 
     def endpoints(self) -> list[EndpointTally]:
         """Who answered, the one with most answers first."""
-        return [EndpointTally(*row) for row in self._read(_ENDPOINTS)]
+        return [EndpointTally(*row) for row in self.read(_ENDPOINTS)]
 
     def rejections(self) -> dict[str, dict[str, int]]:
         """Topic → reason → count, the most frequent reason first."""
         counts: dict[str, dict[str, int]] = {}
-        for topic, reason, count in self._read(_REASONS):
+        for topic, reason, count in self.read(_REASONS):
             counts.setdefault(topic, {})[reason] = count
         return counts
 
@@ -213,7 +211,7 @@ class Ledger:
 
     def find_attempt(self, seq: int) -> Attempt | None:
         """One attempt by its number; None where there is none."""
-        rows = self._read(f"SELECT {', '.join(_COLUMNS)} FROM attempts WHERE seq = ?", seq)
+        rows = self.read(f"SELECT {', '.join(_COLUMNS)} FROM attempts WHERE seq = ?", seq)
         return Attempt(*rows[0]) if rows else None
 
     def find_answers(self, keys: Sequence[str]) -> dict[str, str]:
@@ -222,7 +220,7 @@ class Ledger:
         for at in range(0, len(keys), 500):
             some = keys[at : at + 500]
             found.update(
-                self._read(f"SELECT key, reply FROM answers WHERE key IN ({', '.join('?' * len(some))})", *some)
+                self.read(f"SELECT key, reply FROM answers WHERE key IN ({', '.join('?' * len(some))})", *some)
             )
         return found
 
@@ -235,15 +233,15 @@ class Ledger:
 
     def time_span(self) -> tuple[str, str] | None:
         """When the first attempt started and the last one ended."""
-        first, last = self._read("SELECT min(started_at), max(finished_at) FROM attempts")[0]
+        first, last = self.read("SELECT min(started_at), max(finished_at) FROM attempts")[0]
         return (first, last) if first else None
 
     def shards(self) -> dict[str, tuple[str, int | None]]:
         """Shard → its state (`writing` or `sealed`) and number of rows."""
-        return {name: (state, rows) for name, state, rows in self._read("SELECT name, state, rows FROM shards")}
+        return {name: (state, rows) for name, state, rows in self.read("SELECT name, state, rows FROM shards")}
 
     def count_unsealed(self) -> int:
-        return int(self._read("SELECT count(*) FROM slots WHERE shard IS NULL")[0][0])
+        return int(self.read("SELECT count(*) FROM slots WHERE shard IS NULL")[0][0])
 
     def begin_shard(self, name: str) -> None:
         with _NamingErrors(self.path), self._connection as transaction:
@@ -268,7 +266,7 @@ class Ledger:
 
     def unsealed_attempts(self, limit: int) -> list[int]:
         query = "SELECT attempt FROM slots WHERE shard IS NULL ORDER BY attempt LIMIT ?"
-        return [seq for (seq,) in self._read(query, limit)]
+        return [seq for (seq,) in self.read(query, limit)]
 
     def dialogues(self, attempts: Sequence[int], categories: dict[str, str]) -> Iterator[Dialogue]:
         """The dialogues of these attempts, in their order. `categories` tells each topic's."""
@@ -278,9 +276,23 @@ class Ledger:
                 topic, packed, *rest = cursor.execute(_DIALOGUE, (seq,)).fetchone()
                 yield _to_dialogue(dataset, f"{run}-{seq:06d}", (topic, categories[topic]), packed, rest)
 
-    def _read(self, query: str, *values: object) -> list[Any]:
+    def read(self, query: str, *values: object) -> list[Any]:
+        """The rows of a query."""
         with _NamingErrors(self.path):
             return self._connection.execute(query, values).fetchall()
+
+
+def insert_entries(transaction: sqlite3.Connection, entries: Sequence[Entry]) -> None:
+    """Write attempts, and fill the slots of the accepted ones, as a part of a transaction."""
+    transaction.executemany(_INSERT, [astuple(entry.attempt) for entry in entries])
+    transaction.executemany(
+        "INSERT INTO slots (topic, number, attempt, messages) VALUES (?, ?, ?, ?)",
+        [
+            (entry.attempt.topic, entry.attempt.slot, entry.attempt.seq, _pack(entry.messages))
+            for entry in entries
+            if entry.messages is not None
+        ],
+    )
 
 
 _SCENARIOS = "SELECT scenario FROM attempts WHERE topic = ? AND outcome != 'failed'"

@@ -78,7 +78,43 @@ def migrate_to_2(connection: sqlite3.Connection) -> None:
     )
 
 
-MIGRATIONS: tuple[Migration, ...] = (migrate_to_1, migrate_to_2)
+def migrate_to_3(connection: sqlite3.Connection) -> None:
+    """Batches at an endpoint and the requests in them; at most one request for a slot is open."""
+    for statement in (
+        """CREATE TABLE batches (
+            number INTEGER PRIMARY KEY,
+            name TEXT NOT NULL UNIQUE,
+            endpoint TEXT NOT NULL,
+            state TEXT NOT NULL CHECK (state IN ('packed', 'uploaded', 'created', 'closed')),
+            size INTEGER NOT NULL,
+            file_id TEXT,
+            batch_id TEXT,
+            status TEXT,
+            completed INTEGER NOT NULL,
+            failed INTEGER NOT NULL,
+            packed_at TEXT NOT NULL,
+            closed_at TEXT
+        ) STRICT""",
+        """CREATE TABLE batch_requests (
+            batch INTEGER NOT NULL REFERENCES batches (number),
+            line INTEGER NOT NULL,
+            topic TEXT NOT NULL,
+            slot INTEGER NOT NULL,
+            tries INTEGER NOT NULL,
+            scenario TEXT NOT NULL,
+            planned TEXT NOT NULL,
+            prompt_sha256 TEXT NOT NULL,
+            characters INTEGER NOT NULL,
+            attempt INTEGER REFERENCES attempts (seq),
+            is_open INTEGER NOT NULL CHECK (is_open IN (0, 1)),
+            PRIMARY KEY (batch, line)
+        ) STRICT, WITHOUT ROWID""",
+        "CREATE UNIQUE INDEX batch_requests_open ON batch_requests (topic, slot) WHERE is_open = 1",
+    ):
+        connection.execute(statement)
+
+
+MIGRATIONS: tuple[Migration, ...] = (migrate_to_1, migrate_to_2, migrate_to_3)
 
 
 def migrate(connection: sqlite3.Connection, path: Path, migrations: Sequence[Migration]) -> None:

@@ -24,6 +24,11 @@ class Price(BaseModel):
     cached_prompt: float | None = Field(None, ge=0)
     """None: as dear as any prompt token."""
 
+    def discount(self, share: float) -> "Price":
+        """The price where `share` of it, in 0..1, is to be paid."""
+        cached = None if self.cached_prompt is None else share * self.cached_prompt
+        return Price(prompt=share * self.prompt, completion=share * self.completion, cached_prompt=cached)
+
     def cost(self, tokens: "Tokens") -> float:
         """US dollars for a request."""
         cached = self.prompt if self.cached_prompt is None else self.cached_prompt
@@ -50,6 +55,12 @@ class PriceList(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     prices: dict[str, Price]
+    batch_share: float = Field(0.5, ge=0, le=1)
+    """Of its price, what a request in a batch costs. OpenAI's Batch API FAQ (2026): half, for every model."""
+
+    def discount_batches(self) -> "PriceList":
+        """The prices of requests in a batch."""
+        return PriceList(prices={name: price.discount(self.batch_share) for name, price in self.prices.items()})
 
     def find(self, model: str) -> Price | None:
         """The price of a model or of the listed model that it is a dated version of; None if unknown."""

@@ -40,6 +40,8 @@ class TopicState:
     """Hashes of the scenarios asked so far."""
     accepted: int
     """Dialogues that count towards the quota: all that fill a slot, or those of them that curation accepted."""
+    under_way: frozenset[int] = frozenset()
+    """Slots with a draft under way, in a batch of an earlier call; their scenarios are among the asked ones."""
 
 
 @dataclass(slots=True)
@@ -64,7 +66,8 @@ class TopicQueue:
         cls, dimensions: Dimensions, state: TopicState, max_tries: int, surplus_share: float = 0.0
     ) -> "TopicQueue":
         surplus = int(surplus_share * state.quota)
-        queue = cls(dimensions, state.quota, max_tries, state.accepted, surplus, _asked=set(state.asked))
+        queue = cls(dimensions, state.quota, max_tries, state.accepted, surplus, len(state.under_way))
+        queue._asked.update(state.asked)
         queue._fresh = queue._list_open(state)
         return queue
 
@@ -136,7 +139,7 @@ class TopicQueue:
 
     def _list_open(self, state: TopicState) -> Iterator[Slot]:
         for number, planned in enumerate(plan_scenarios(self.dimensions)):
-            if number not in state.filled:
+            if number not in state.filled and number not in state.under_way:
                 tries = state.tries.get(number, 0)
                 slot = Slot(self.dimensions.topic, number, planned, planned, tries)
                 yield self._redraw(slot, tries) if tries or hash(planned) in self._asked else slot

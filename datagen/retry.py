@@ -66,21 +66,27 @@ def _find_connection_error(exc: BaseException) -> aiohttp.ClientOSError | None:
 
 
 def _understand_status(exc: openai.APIStatusError, now: datetime) -> Failure:
-    status, code = exc.status_code, exc.code or exc.type or ""
-    detail = _shorten(f"{status} {exc.message}")
-    if "insufficient_quota" in (exc.code, exc.type) or status == 402:
+    retry_after_s = read_retry_after(dict(exc.response.headers), now)
+    return understand_status(exc.status_code, exc.code, exc.type, f"{exc.status_code} {exc.message}", retry_after_s)
+
+
+def understand_status(
+    status: int, code: str | None, kind: str | None, detail: str, retry_after_s: float | None = None
+) -> Failure:
+    """Sort an answer that is an error, by its status and the `code` and `type` in it."""
+    detail = _shorten(detail)
+    if "insufficient_quota" in (code, kind) or status == 402:
         hint = "the account's credit is used up: add credit, then run the same command"
         return Failure("stop", "no-credit", detail, hint=hint)
     if status in _STOPPING:
         return Failure("stop", str(status), detail, hint=_STOPPING[status])
     if status in RETRIED_STATUSES or status >= 500:
         reason = "rate-limit" if status == 429 else f"http-{status}"
-        wait_s = read_retry_after(dict(exc.response.headers), now)
-        if wait_s is not None and wait_s > LONGEST_WAIT_S:
+        if retry_after_s is not None and retry_after_s > LONGEST_WAIT_S:
             hint = "run the same command again after that: what is stored stays"
-            return Failure("stop", reason, f"{detail}, and asks to wait {wait_s:.0f} s", wait_s, hint)
-        return Failure("again", reason, detail, wait_s)
-    if code in ("content_filter", "content_policy_violation"):
+            return Failure("stop", reason, f"{detail}, and asks to wait {retry_after_s:.0f} s", retry_after_s, hint)
+        return Failure("again", reason, detail, retry_after_s)
+    if (code or kind) in ("content_filter", "content_policy_violation"):
         return Failure("reject", "content-filter", detail)
     return Failure(
         "reject", f"http-{status}", detail, hint="the endpoint refuses the request as it is; see its message"

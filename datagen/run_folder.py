@@ -18,6 +18,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from datagen.batch.book import Book
 from datagen.errors import DataError, UsageError
 from datagen.ledger import Ledger
 from datagen.spec import LoadedSpec
@@ -201,14 +202,16 @@ def _check_quotas(known: str, asked: str, ledger: Ledger) -> None:
     yaml = YAML(typ="safe")
     before, after = yaml.load(known), yaml.load(asked)
     old = {topic["name"]: topic["quota"] for topic in before["topics"]}
-    tallies = ledger.tallies()
+    tallies, under_way = ledger.tallies(), Book(ledger).count_under_way()
     for topic in after["topics"]:
+        waiting = under_way.get(topic["name"], 0)
         accepted = tallies[topic["name"]].accepted if topic["name"] in tallies else 0
-        if topic["quota"] < min(old.get(topic["name"], 0), accepted):
-            found = (
-                f"topic '{topic['name']}' has {accepted} accepted dialogues, more than the new quota {topic['quota']}"
-            )
-            raise UsageError(found, f"a quota can be lowered to {accepted} at the least, or start a new run folder")
+        if topic["quota"] < min(old.get(topic["name"], 0), accepted + waiting):
+            found = f"topic '{topic['name']}' has {accepted} accepted dialogues"
+            found += f" and {waiting} under way in batches" if waiting else ""
+            found += f", more than the new quota {topic['quota']}"
+            least = accepted + waiting
+            raise UsageError(found, f"a quota can be lowered to {least} at the least, or start a new run folder")
 
 
 def _allow_growth(before: list[dict[str, Any]], after: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -14,12 +14,14 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from datagen.batch.book import Book
 from datagen.budget import Budget
 from datagen.console import err
 from datagen.endpoint_options import Access, ProviderOptions, apply_options, find_access, run_simulator
 from datagen.errors import UsageError
 from datagen.ledger import Ledger
 from datagen.media import sweep_media
+from datagen.outcome import Gate, Outcomes
 from datagen.picture import stock_pictures
 from datagen.prices import PriceList, load_prices
 from datagen.quota import SlotQueue, TopicState
@@ -31,7 +33,10 @@ from datagen.spec_file import load_spec
 from datagen.tally import Tally
 
 if TYPE_CHECKING:  # openai takes a second to import
-    from datagen.generate import Gate
+    from datagen.batch.generation import BatchGeneration
+    from datagen.generate import Generation
+    from datagen.progress import Progress
+    from datagen.provider import Provider
 
 OFFLINE_SLIPS = '{"slip": 0.08}'
 """The simulator slips as models do where curation looks on, or there would be nothing to see."""
@@ -49,8 +54,9 @@ class OpenRun:
     access: Access
     prices: PriceList
     budget: Budget
+    options: ProviderOptions
 
-    def fill(self, gate: "Gate | None" = None, counted: dict[str, int] | None = None) -> dict[str, Any]:
+    def fill(self, gate: Gate | None = None, counted: dict[str, int] | None = None) -> dict[str, Any]:
         """Ask until every quota is met, and return the summary that `--json` prints.
 
         With a `gate`, only dialogues that pass it count, beside the `counted` ones of each topic. Raises a DamhwaError
@@ -100,7 +106,7 @@ def open_run(spec: str, folder: Path, options: ProviderOptions, is_curated: bool
         loaded = _stock_pictures(folder, loaded)
         for name in recover_shards(ledger, folder / "dialogues"):
             err.print(f"note: {name} was gone; its dialogues are in the ledger and are written again", markup=False)
-        yield OpenRun(folder, loaded, ledger, access, prices, budget)
+        yield OpenRun(folder, loaded, ledger, access, prices, budget, options)
 
 
 def _stock_pictures(folder: Path, loaded: LoadedSpec) -> LoadedSpec:
@@ -131,50 +137,91 @@ def open_queue(loaded: LoadedSpec, ledger: Ledger, counted: dict[str, int] | Non
     ]
 
     def read_state(topic: str) -> TopicState:
+        under_way = Book(ledger).under_way(topic)
         asked = frozenset(hash(Scenario.from_json(topic, text)) for text in ledger.scenarios(topic))
+        asked |= frozenset(map(hash, under_way.values()))
         filled = frozenset(ledger.filled_slots(topic))
         accepted = len(filled) if counted is None else counted.get(topic, 0)
-        return TopicState(quotas[topic], filled, ledger.tries_of_open_slots(topic), asked, accepted)
+        tries = ledger.tries_of_open_slots(topic)
+        return TopicState(quotas[topic], filled, tries, asked, accepted, frozenset(under_way))
 
     surplus_share = 0.0 if counted is None else MAX_SURPLUS_SHARE
     return SlotQueue.resume(dimensions, read_state, loaded.spec.provider.max_tries, surplus_share)
 
 
-async def _fill(run: OpenRun, gate: "Gate | None", counted: dict[str, int] | None) -> dict[str, Any]:
-    # openai takes a second to import: here, where a wrong spec or option has already been told
+async def _fill(run: OpenRun, gate: Gate | None, counted: dict[str, int] | None) -> dict[str, Any]:
     from datagen.clock import read_clock
     from datagen.endpoints import summarise_lanes
-    from datagen.generate import Generation
-    from datagen.pace import Pace
-    from datagen.progress import Progress
-    from datagen.provider import open_provider
 
-    gc.freeze()  # the client's 100,000 type objects live as long as the process: no collection need look at them
-    loaded, access = run.loaded, run.access
-    settings = loaded.spec.provider
+    loaded = run.loaded
     tally = Tally.resume(run.ledger, {topic.name: topic.quota for topic in loaded.spec.topics}, counted)
-    generation = Generation(
-        folder=run.folder,
-        loaded=loaded,
-        ledger=run.ledger,
-        provider=open_provider(settings, access.base_urls, access.api_key, Pace(settings.rpm, settings.tpm)),
-        queue=open_queue(loaded, run.ledger, counted),
-        budget=run.budget,
-        prices=run.prices,
-        tally=tally,
-        gate=gate,
-    )
+    outcomes = Outcomes(open_queue(loaded, run.ledger, counted), tally, gate)
+    generation, progress = (_open_batches if run.options.batch else _open_generation)(run, outcomes)
+    gc.freeze()  # the client's 100,000 type objects live as long as the process: no collection need look at them
     _listen_for_interrupts(generation.interrupt)
     started = read_clock()
-    lanes = generation.provider.lanes
-    with Progress(tally, lambda: generation.provider.waiting_for, lanes).show():
+    with progress.show():
         await generation.run()
     return {
         "dataset": loaded.spec.dataset,
         "run": str(run.folder),
         **tally.summarise(started, read_clock()),
-        "endpoints": summarise_lanes(lanes),
+        "endpoints": summarise_lanes(generation.lanes),
     }
+
+
+def _open_generation(run: OpenRun, outcomes: Outcomes) -> tuple["Generation", "Progress"]:
+    # openai takes a second to import: here, where a wrong spec or option has already been told
+    from datagen.generate import Generation
+    from datagen.progress import Progress
+
+    _check_no_batch(run)
+    generation = Generation(
+        folder=run.folder,
+        loaded=run.loaded,
+        ledger=run.ledger,
+        provider=_open_provider(run),
+        budget=run.budget,
+        prices=run.prices,
+        outcomes=outcomes,
+    )
+    return generation, Progress(outcomes.tally, lambda: generation.provider.waiting_for, generation.lanes)
+
+
+def _open_batches(run: OpenRun, outcomes: Outcomes) -> tuple["BatchGeneration", "Progress"]:
+    from datagen.batch.endpoint import BatchEndpoint
+    from datagen.batch.generation import BatchGeneration
+    from datagen.batch.progress import BatchProgress
+
+    if len(run.access.base_urls) > 1:
+        hint = "give one --base-url; the batches of a run lie at one address"
+        raise UsageError(f"--batch asks one endpoint, not {len(run.access.base_urls)}", hint)
+    generation = BatchGeneration(
+        folder=run.folder,
+        loaded=run.loaded,
+        book=Book(run.ledger),
+        endpoint=BatchEndpoint(_open_provider(run)),
+        budget=run.budget,
+        prices=run.prices,
+        outcomes=outcomes,
+        is_offline=run.options.offline,
+    )
+    return generation, BatchProgress(generation)
+
+
+def _open_provider(run: OpenRun) -> "Provider":
+    from datagen.pace import Pace
+    from datagen.provider import open_provider
+
+    settings, access = run.loaded.spec.provider, run.access
+    return open_provider(settings, access.base_urls, access.api_key, Pace(settings.rpm, settings.tpm))
+
+
+def _check_no_batch(run: OpenRun) -> None:
+    """Raises UsageError where slots wait for a batch, which would be paid for a second time."""
+    if waiting := sum(Book(run.ledger).count_under_way().values()):
+        hint = "finish them with the same command and --batch; after that either way goes on"
+        raise UsageError(f"{waiting:,} requests of {run.folder} are under way in batches", hint)
 
 
 def _listen_for_interrupts(interrupt: Any) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
+from datagen.batch.book import BatchRecord, Book
 from datagen.console import format_money, format_seconds, out
 from datagen.errors import UsageError
 from datagen.ledger import Attempt, EndpointTally, Ledger, TopicTally
@@ -34,6 +35,7 @@ def read_status(folder: Path) -> dict[str, Any]:
         shards = ledger.shards()
         unsealed = ledger.count_unsealed()
         endpoints = ledger.endpoints()
+        batches = [_describe_batch(record) for record in Book(ledger).list_open()]
     finally:
         ledger.close()
     prompt = sum(each.prompt_tokens for each in totals)
@@ -56,6 +58,7 @@ def read_status(folder: Path) -> dict[str, Any]:
         "first_at": span[0] if span else None,
         "last_at": span[1] if span else None,
         "endpoints": _describe_endpoints(endpoints),
+        "batches": batches,
         "topics": topics,
     }
 
@@ -81,6 +84,19 @@ def _read_curated(folder: Path) -> dict[str, dict[str, int]]:
         return {each["topic"]: dict(each["counts"]) for each in report["topics"] if each["topic"]}
     except (OSError, ValueError, KeyError, TypeError):
         return {}
+
+
+def _describe_batch(record: BatchRecord) -> dict[str, Any]:
+    """An open batch. `state`: the endpoint's last word, or how far the batch came on its way there."""
+    return {
+        "id": record.batch_id,
+        "name": record.name,
+        "endpoint": record.endpoint,
+        "state": record.status or record.state,
+        "requests": record.requests,
+        "done": record.completed + record.failed,
+        "since": record.packed_at,
+    }
 
 
 def _describe_topic(
@@ -133,6 +149,12 @@ def draw_status(status: dict[str, Any]) -> Iterator[Table | str]:
     waiting = f", {status['unsealed']:,} accepted ones not in Parquet yet" if status["unsealed"] else ""
     shards = f"{status['shards']} {'shard' if status['shards'] == 1 else 'shards'}"
     yield f"{shards} in dialogues/{waiting}{_describe_span(status)}"
+    for batch in status["batches"]:
+        since = datetime.fromisoformat(batch["since"])
+        yield (
+            f"batch {escape(batch['id'] or batch['name'])} {batch['state']} · {batch['done']:,} of "
+            f"{batch['requests']:,} requests done · since {since:%Y-%m-%d %H:%M} UTC · {escape(batch['endpoint'])}"
+        )
 
 
 def _draw_endpoints(endpoints: list[dict[str, Any]]) -> Table:

@@ -34,17 +34,11 @@ class Till:
         estimate = await self._reserve(characters)
         try:
             answer = await self.provider.ask(call)
-            cost = self._price(answer)
+            cost = price_answer(self.prices, answer, self.provider.settings.model)
             self.budget.settle(characters, answer.tokens, cost, estimate)
         finally:
             self.budget.release(estimate)
         return answer, cost
-
-    def _price(self, answer: Answer) -> float | None:
-        """US dollars as the endpoint reported them, else by the price list, else None."""
-        if answer.cost_usd is not None:
-            return answer.cost_usd
-        return self.prices.price(answer.tokens, answer.model, self.provider.settings.model)
 
     async def _reserve(self, characters: int) -> Spending:
         while True:
@@ -58,6 +52,13 @@ class Till:
                 message = f"{self.budget.describe_spent(estimate)}; {self.describe_stored()}"
                 raise BudgetSpentError(message, "run the same command again with a new budget to go on")
             await self.wait_for_change()
+
+
+def price_answer(prices: PriceList, answer: Answer, model: str) -> float | None:
+    """US dollars as the endpoint reported them, else by the price list, else None. `model`: as it was asked for."""
+    if answer.cost_usd is not None:
+        return answer.cost_usd
+    return prices.price(answer.tokens, answer.model, model)
 
 
 def prepare_call(prompt: Prompt) -> Call:

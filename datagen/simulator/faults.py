@@ -4,6 +4,7 @@ import random
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
@@ -40,6 +41,27 @@ class Faults(BaseModel):
     """The dialogue is whole, but something in it is not as it should be, in one of the ways of `slips.SLIPS`."""
     dressed: float = Field(0.15, ge=0, le=1)
     """The labels are bold, full-width, indented or fenced, as models write them: still a whole dialogue."""
+    batch_s: float = Field(0.2, ge=0)
+    """How long a batch takes."""
+    batch_failed: float = Share
+    """Of batches: not accepted by validation."""
+    batch_expired: float = Share
+    """Of batches: over with half of the requests done; so are cancelled ones."""
+    batch_cancelled: float = Share
+    batch_vanished: float = Share
+    """Of batches: half-way, the endpoint no longer knows them."""
+    batch_mess: float = Share
+    """Of lines in an output file: garbage, missing, there twice, or followed by one of somebody else's."""
+    batch_tokens: int | None = Field(None, ge=1)
+    """Tokens of prompts that may wait in batches; one that passes it is not accepted."""
+    answer_lost: float = Share
+    """Of uploads and creations: they are done, and the connection breaks in the middle of the answer."""
+    download_cut: float = Share
+    """The connection breaks in the middle of the file."""
+    download_short: float = Share
+    """The file ends in the middle, as if that were all of it."""
+    batch_stall: Literal["upload", "uploaded", "create", "created", "download"] | None = None
+    """Where calls stand still for `stall_s`: before or after an upload, before or after a creation, at a download."""
     rpm: int | None = Field(None, ge=1)
     """Requests per minute that are let through; one second's worth may come at once."""
     announce: bool = True

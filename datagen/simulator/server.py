@@ -19,10 +19,12 @@ from aiohttp import web
 from pydantic import ValidationError
 
 from datagen.record import Message
+from datagen.simulator.batches import Batches
 from datagen.simulator.compose import Request, compose
 from datagen.simulator.faults import REFUSALS, Draft, Faults, dress, spoil
 from datagen.simulator.grammar import read_all_grammars
 from datagen.simulator.opinion import embed, is_judge_prompt, judge, moderate, spoil_scores
+from datagen.simulator.replies import answer_error, count_tokens, cut
 from datagen.simulator.requests import Asked, ChatRequest, SpeechRequest, TextsRequest
 from datagen.simulator.slips import Slip, draw_slip
 from datagen.simulator.speech import speak
@@ -30,7 +32,6 @@ from datagen.simulator.vision import BadPictureError, talk_about
 from datagen.transcript import render_transcript
 
 MODEL = "damhwa-simulator"
-TOKENS_PER_CHARACTER = 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,7 @@ class Simulator:
     counts: Counter[str] = field(default_factory=Counter)
     first_request_at: float | None = None
     """Unix time in seconds."""
+    batches: Batches = field(init=False)
     _seen: Counter[bytes] = field(default_factory=Counter)
     _paid: set[bytes] = field(default_factory=set)
     """Requests that got a reply: one more for the same is `paid_again`."""
@@ -60,6 +62,9 @@ class Simulator:
     _allowance: float | None = None
     _allowance_at: float = 0.0
 
+    def __post_init__(self) -> None:
+        self.batches = Batches(lambda: self.faults, self._answer_line, self.counts, self.seed)
+
     def build_app(self) -> web.Application:
         app = web.Application(client_max_size=32 * 2**20)
         app.router.add_post("/v1/chat/completions", self._complete)
@@ -68,15 +73,16 @@ class Simulator:
         app.router.add_post("/v1/moderations", self._moderate)
         app.router.add_post("/v1/audio/speech", self._speak)
         app.router.add_get("/stats", self._tell)
+        self.batches.add_routes(app)
         return app
 
     async def _complete(self, request: web.Request) -> web.StreamResponse:
         try:
             asked = Asked.of(ChatRequest.model_validate_json(await request.read()))
         except ValidationError as exc:
-            return _error(400, "invalid_request_error", f"not a chat request: {exc.errors()[0]['msg']}")
+            return answer_error(400, "invalid_request_error", f"not a chat request: {exc.errors()[0]['msg']}")
         except BadPictureError as exc:
-            return _error(400, "invalid_image_url", str(exc))
+            return answer_error(400, "invalid_image_url", str(exc))
         self.counts["requests"] += 1
         if asked.pictures:
             self.counts["pictures"] += len(asked.pictures)
@@ -99,21 +105,41 @@ class Simulator:
         if fault == "rate_limited":
             return self._answer_429(key, faults.retry_after_s, None)
         if fault == "server_error":
-            return _error(500, "server_error", "The server had an error while processing your request.")
+            return answer_error(500, "server_error", "The server had an error while processing your request.")
         if fault == "stall":
             await asyncio.sleep(faults.stall_s)
-            return await _cut(request, b"")
+            return await cut(request, b"")
         reply = self._compose(asked, fault, rng)
         if fault != "cut":
-            self.counts["paid"] += 1
-            self.counts["paid_again"] += key in self._paid
-            self._paid.add(key)
+            self._note_paid(key)
         body = self._to_completion(asked, reply)
         if fault == "cut":
-            return await _cut(request, json.dumps(body).encode())
+            return await cut(request, json.dumps(body).encode())
         if asked.is_streamed:
             return await self._stream(request, body)
         return web.json_response(body, headers=self._announce())
+
+    def _answer_line(self, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        """The status and body for one line of a batch: no connection, so none of the faults of one."""
+        try:
+            asked = Asked.of(ChatRequest.model_validate(body))
+        except (ValidationError, BadPictureError) as exc:
+            return 400, {"error": {"message": str(exc), "type": "invalid_request_error", "param": None, "code": None}}
+        key, rng = self._recognise(asked.texts)
+        fault = _draw_fault(self.faults, rng)
+        if fault == "server_error":
+            self.counts[fault] += 1
+            message = "The server had an error while processing your request."
+            return 500, {"error": {"message": message, "type": fault, "param": None, "code": fault}}
+        fault = fault if fault in ("malformed", "refusal") else None
+        self.counts[fault or "answered"] += 1
+        self._note_paid(key)
+        return 200, self._to_completion(asked, self._compose(asked, fault, rng))
+
+    def _note_paid(self, key: bytes) -> None:
+        self.counts["paid"] += 1
+        self.counts["paid_again"] += key in self._paid
+        self._paid.add(key)
 
     def _recognise(self, texts: list[str]) -> tuple[bytes, random.Random]:
         """The request's fingerprint, and the chance that goes with it and with how often it came."""
@@ -152,9 +178,9 @@ class Simulator:
         return _Reply(dress(text, rng) if rng.random() < self.faults.dressed else text, "stop")
 
     def _to_completion(self, asked: Asked, reply: _Reply) -> dict[str, Any]:
-        prompt = _count_tokens(*asked.texts) + asked.picture_tokens
-        completion = _count_tokens(reply.text)
-        cached = _count_tokens(asked.texts[0]) if self.counts["paid"] > 1 else 0
+        prompt = count_tokens(*asked.texts) + asked.picture_tokens
+        completion = count_tokens(reply.text)
+        cached = count_tokens(asked.texts[0]) if self.counts["paid"] > 1 else 0
         usage: dict[str, Any] = {
             "prompt_tokens": prompt,
             "completion_tokens": completion,
@@ -207,7 +233,7 @@ class Simulator:
             self.counts[counted_as] += 1
         self._not_before[key] = time.monotonic() + wait_s
         headers = {"Retry-After": f"{wait_s:.3f}".rstrip("0").rstrip("."), **self._announce()}
-        return _error(429, "rate_limit_exceeded", "Rate limit reached for requests.", headers)
+        return answer_error(429, "rate_limit_exceeded", "Rate limit reached for requests.", headers)
 
     def _announce(self) -> dict[str, str]:
         if self.faults.rpm is None or not self.faults.announce:
@@ -228,7 +254,7 @@ class Simulator:
         if isinstance(texts, web.Response):
             return texts
         data = [{"object": "embedding", "index": at, "embedding": embed(text)} for at, text in enumerate(texts)]
-        tokens = _count_tokens(*texts)
+        tokens = count_tokens(*texts)
         usage = {"prompt_tokens": tokens, "total_tokens": tokens}
         return web.json_response({"object": "list", "data": data, "model": MODEL, "usage": usage})
 
@@ -243,10 +269,10 @@ class Simulator:
         try:
             asked = SpeechRequest.model_validate_json(await request.read())
         except ValidationError as exc:
-            return _error(400, "invalid_request_error", f"not a request for speech: {exc.errors()[0]['msg']}")
+            return answer_error(400, "invalid_request_error", f"not a request for speech: {exc.errors()[0]['msg']}")
         if asked.response_format != "wav":
             told = f"response_format {asked.response_format!r}: the simulator speaks wav alone"
-            return _error(400, "invalid_request_error", told)
+            return answer_error(400, "invalid_request_error", told)
         self.counts["speech"] += 1
         key, rng = self._recognise([asked.model, asked.voice, asked.input])
         if (refused := self._keep_pace(key)) is not None:
@@ -257,13 +283,13 @@ class Simulator:
         if fault == "rate_limited":
             return self._answer_429(key, self.faults.retry_after_s, None)
         if fault == "server_error":
-            return _error(500, "server_error", "The server had an error while processing your request.")
+            return answer_error(500, "server_error", "The server had an error while processing your request.")
         if fault == "stall":
             await asyncio.sleep(self.faults.stall_s)
-            return await _cut(request, b"")
+            return await cut(request, b"")
         recording = speak(asked.input, asked.voice)
         if fault == "cut":
-            return await _cut(request, recording)
+            return await cut(request, recording)
         self.counts["spoken_characters"] += len(asked.input)
         if fault in ("malformed", "refusal"):
             recording = b"<html>upstream error</html>"
@@ -274,7 +300,7 @@ class Simulator:
         try:
             asked = TextsRequest.model_validate_json(await request.read())
         except ValidationError as exc:
-            return _error(400, "invalid_request_error", f"not a request with texts: {exc.errors()[0]['msg']}")
+            return answer_error(400, "invalid_request_error", f"not a request with texts: {exc.errors()[0]['msg']}")
         texts = [asked.input] if isinstance(asked.input, str) else asked.input
         self.counts[request.path.rpartition("/")[2]] += 1
         key, rng = self._recognise(texts)
@@ -284,7 +310,7 @@ class Simulator:
         if fault == "rate_limited":
             return self._answer_429(key, self.faults.retry_after_s, fault)
         if fault == "server_error":
-            return _error(500, "server_error", "The server had an error while processing your request.")
+            return answer_error(500, "server_error", "The server had an error while processing your request.")
         self.counts["texts"] += len(texts)
         return texts
 
@@ -321,27 +347,6 @@ def _draw_fault(faults: Faults, rng: random.Random) -> str | None:
             return name
         draw -= share
     return None
-
-
-def _count_tokens(*texts: str) -> int:
-    return sum(int(len(text) * TOKENS_PER_CHARACTER) + 4 for text in texts)
-
-
-def _error(status: int, code: str, message: str, headers: dict[str, str] | None = None) -> web.Response:
-    body = {"error": {"message": message, "type": code, "param": None, "code": code}}
-    return web.json_response(body, status=status, headers=headers)
-
-
-async def _cut(request: web.Request, body: bytes) -> web.StreamResponse:
-    """Promise the whole body, send half of it, and break the connection."""
-    response = web.StreamResponse(
-        headers={"Content-Type": "application/json", "Content-Length": str(len(body) or 1000)}
-    )
-    await response.prepare(request)
-    await response.write(body[: len(body) // 2])
-    if request.transport is not None:
-        request.transport.abort()
-    return response
 
 
 async def serve(simulator: Simulator, port: int, until_stdin_closes: bool = False) -> None:

@@ -59,7 +59,7 @@ def gather(tmp_path: Path, blocks: dict[str, Any], desk: Desk | None = None, **m
 def count_answers(folder: Path) -> int:
     ledger = Ledger.open_to_read(folder / "ledger.db")
     try:
-        return int(ledger._read("SELECT count(*) FROM answers")[0][0])
+        return int(ledger.read("SELECT count(*) FROM answers")[0][0])
     finally:
         ledger.close()
 
@@ -339,8 +339,8 @@ def test_an_offline_build_asks_its_simulator_and_meets_every_quota(
     summary = build(str(spec), run, BuildOptions(ProviderOptions(offline=True), baseline=0))
     assert summary["accepted"] == summary["quota"] == 20
     ledger = Ledger.open_to_read(run / "ledger.db")
-    kinds = dict(ledger._read("SELECT kind, count(*) FROM answers GROUP BY kind"))
-    models = {model for (model,) in ledger._read("SELECT DISTINCT model FROM answers")}
+    kinds = dict(ledger.read("SELECT kind, count(*) FROM answers GROUP BY kind"))
+    models = {model for (model,) in ledger.read("SELECT DISTINCT model FROM answers")}
     ledger.close()
     assert kinds.keys() == {"judge", "moderation", "semantic"}
     assert kinds["judge"] > summary["dialogues"]
