@@ -209,7 +209,8 @@ def export(
     format_: Annotated[
         str,
         typer.Option(
-            "--format", help="messages, sharegpt, published or preferences; to review: label-studio or argilla."
+            "--format",
+            help="messages, sharegpt, datasets, published or preferences; to review: label-studio or argilla.",
         ),
     ] = "messages",
     system_prompt: Annotated[

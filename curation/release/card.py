@@ -1,7 +1,7 @@
 """The card of an export: a README whose header tells `datasets` which file is which split of which configuration."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from io import StringIO
 from pathlib import Path
 
@@ -9,6 +9,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from curation.release.curated_set import SIMULATOR
+from curation.release.shown import MediaCount
 
 _TAKEN_OVER = ("license", "language", "pretty_name", "task_categories", "tags")
 """What an export says of itself in the words of the curated folder's card."""
@@ -23,6 +24,7 @@ class Card:
     is_simulated: bool
     fingerprint: str
     front_matter: Mapping[str, object]
+    media: MediaCount = field(default_factory=MediaCount)
 
 
 def read_front_matter(path: Path) -> dict[str, object]:
@@ -58,12 +60,31 @@ def render_card(card: Card) -> str:
         "|---|---|---:|",
         *(f"| {name} | {split} | {rows:,} |" for name, splits in card.counts.items() for split, rows in splits.items()),
         "",
-        "Each split is there as Parquet and as JSON lines, with the same rows in the same order.",
-        "",
+        *_tell_files(card),
         f"Fingerprint: `{card.fingerprint}`",
         "",
     ]
     return "\n".join(lines)
+
+
+def _tell_files(card: Card) -> list[str]:
+    media = card.media
+    told = ["Each split is there as Parquet and as JSON lines, with the same rows in the same order.", ""]
+    if card.format == "datasets":
+        told = ["Each split is a Parquet file; what its rows show and say lies in it, as `Image` and `Audio`.", ""]
+    if media.rows:
+        counted = f"{media.rows:,} dialogues have pictures or recordings: {media.files:,} files, {media.bytes:,} bytes"
+        told += [f"{counted}. {_WHERE.get(card.format, 'This format has the text alone.')}", ""]
+    if media.files and media.left_out:
+        told += [f"Of {media.left_out:,} of them this format has no place for some: recordings of the answers.", ""]
+    return told
+
+
+_WHERE = {
+    "messages": "They are content parts of the JSON lines; the Parquet files have the text alone.",
+    "sharegpt": "They lie in `media/`, named in `images` and `audios` in the order of the tags in the text.",
+    "datasets": "They are `images` and `audios`, in the order of the parts in `messages`.",
+}
 
 
 def _list_configs(card: Card) -> list[dict[str, object]]:

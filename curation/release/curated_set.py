@@ -10,13 +10,15 @@ import pyarrow.parquet as pq
 
 from curation.settling.split_memory import SPLITS
 from datagen.errors import DataError, UsageError
-from datagen.record import Message
+from datagen.record import Medium, Message
 
 SIMULATOR = "damhwa-simulator"
 """The provider of rows that the offline simulator made: for trying things out, never to be taken for real data."""
 
 BATCH_ROWS = 200
 _COLUMNS = ("id", "dataset", "topic", "persona", "messages", "provider")
+_MEDIA = "media"
+"""A column that shards of an earlier version do not have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,7 @@ class CuratedRow:
     persona: str
     messages: tuple[Message, ...]
     provider: str
+    media: tuple[Medium, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,15 @@ class CuratedSet:
         """The dialogues of a split, a few hundred in memory at a time. Raises DataError where a file is not ours."""
         for path in self.list_shards(split):
             yield from _read_shard(path)
+
+    @property
+    def run(self) -> Path:
+        """Whose `media/` the rows name files of."""
+        return self.folder.resolve().parent
+
+    def read_media(self) -> list[tuple[Medium, ...]]:
+        """Of each dialogue that shows or says anything. Raises DataError where a file cannot be read."""
+        return [media for split in SPLITS for path in self.list_shards(split) for media in _read_media(path)]
 
     def read_dataset(self) -> str:
         """The dataset's name as the first row has it; the run's folder name where rows have none."""
@@ -91,7 +103,7 @@ def _read_shard(path: Path) -> Iterator[CuratedRow]:
     try:
         with pq.ParquetFile(path) as file:
             _check_columns(path, file.schema_arrow)
-            for batch in file.iter_batches(batch_size=BATCH_ROWS, columns=list(_COLUMNS)):
+            for batch in file.iter_batches(batch_size=BATCH_ROWS, columns=[*_COLUMNS, _MEDIA]):
                 yield from map(_to_row, batch.to_pylist())
     except (pa.ArrowException, OSError) as exc:
         raise _unreadable(path, exc) from exc
@@ -103,9 +115,23 @@ def _check_columns(path: Path, schema: pa.Schema) -> None:
 
 
 def _to_row(values: dict[str, object]) -> CuratedRow:
-    messages = values.pop("messages")
+    messages, media = values.pop("messages"), values.pop(_MEDIA, None) or []
     assert isinstance(messages, list)  # by the schema
-    return CuratedRow(messages=tuple(Message(**each) for each in messages), **values)  # type: ignore[arg-type]
+    assert isinstance(media, list)
+    shown = tuple(Medium(**each) for each in media)
+    return CuratedRow(messages=tuple(Message(**each) for each in messages), media=shown, **values)  # type: ignore[arg-type]
+
+
+def _read_media(path: Path) -> Iterator[tuple[Medium, ...]]:
+    try:
+        with pq.ParquetFile(path) as file:
+            if _MEDIA not in file.schema_arrow.names:
+                return
+            for media in file.read([_MEDIA]).column(_MEDIA).drop_null().to_pylist():
+                if media:
+                    yield tuple(Medium(**each) for each in media)
+    except (pa.ArrowException, OSError) as exc:
+        raise _unreadable(path, exc) from exc
 
 
 def _holds_simulated(path: Path) -> bool:

@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 
@@ -16,9 +17,27 @@ import pyarrow as pa
 
 from curation.outputs import recover_folder, replace_folder
 from curation.release.card import Card, read_front_matter, render_card
-from curation.release.curated_set import CuratedRow, CuratedSet, open_curated
-from curation.release.files import CARD, MANIFEST, Table, WrittenFile, check_replaceable, write_table
-from curation.release.formats import FORMAT_NAMES, PREFERENCES, ROW_FORMATS, ExportedDialogue, Row, RowFormat
+from curation.release.curated_set import CuratedSet, open_curated
+from curation.release.files import (
+    CARD,
+    MANIFEST,
+    ROWS_PER_GROUP,
+    SHOWN_ROWS_PER_GROUP,
+    Table,
+    WrittenFile,
+    check_replaceable,
+    copy_media,
+    write_table,
+)
+from curation.release.formats import (
+    FORMAT_NAMES,
+    PREFERENCES,
+    ROW_FORMATS,
+    ExportedDialogue,
+    Row,
+    RowFormat,
+    carry_nothing,
+)
 from curation.release.preferences import (
     DPO_SCHEMA,
     KTO_SCHEMA,
@@ -27,13 +46,14 @@ from curation.release.preferences import (
     list_pairs,
     open_preferences,
 )
+from curation.release.shown import Carries, MediaCount, count_media, list_carried, read_medium
 from curation.reviewing.read import read_all_reviews
 from curation.reviews import Reviews
 from curation.settling.split_memory import SPLITS
 from curation.source import is_run, load_personas, open_run
 from curation.subject import PersonaSheet
 from datagen.errors import DataError, UsageError
-from datagen.record import SCHEMA_VERSION, Dialogue
+from datagen.record import SCHEMA_VERSION, Dialogue, Medium
 from datagen.store import read_dialogues
 
 _FORBIDDEN_IN_NAMES = '<>:/\\|?*"'
@@ -63,6 +83,7 @@ class ExportSummary:
     files: tuple[WrittenFile, ...]
     blameless: int = 0
     """Of preferences: dropped dialogues that gave no row, since no answer of theirs was to blame."""
+    media: MediaCount = field(default_factory=MediaCount)
 
 
 def open_export_source(folder: Path, persona_files: tuple[Path, ...]) -> ExportSource:
@@ -81,6 +102,11 @@ def describe_export(summary: ExportSummary) -> str:
         lines.append(f"{name}: " + " · ".join(f"{split} {count:,}" for split, count in counts.items()))
     if summary.blameless:
         lines.append(f"{summary.blameless:,} dropped dialogues gave no row: no answer of theirs was to blame")
+    if summary.media.files:
+        lines.append(f"{summary.media.files:,} pictures and recordings, {summary.media.bytes:,} bytes")
+    if summary.media.left_out:
+        told = f"{summary.media.left_out:,} dialogues lack pictures or recordings that they have"
+        lines.append(f"{told}: {summary.format} has no place for them")
     return "\n".join(lines)
 
 
@@ -103,6 +129,7 @@ def export(
         raise UsageError(f"'{PREFERENCES}' is made from one run, not {len(sources)}", "export them one by one")
     curated = [open_curated(source.folder) for source in sources]
     preferences: PreferenceSource | None = None
+    row_format: RowFormat | None = None
     if format_ == PREFERENCES:
         preferences = _open_preferences(sources[0], curated[0], with_system_prompt)
         tables = _list_preference_tables(preferences)
@@ -110,13 +137,24 @@ def export(
         row_format = next(each for each in ROW_FORMATS if each.name == format_)
         names = _name_configurations(curated, row_format)
         tables = _list_tables(list(zip(names, sources, curated, strict=True)), row_format, with_system_prompt)
+    carries = row_format.carries if row_format else carry_nothing
+    shown = [(each, each.read_media()) for each in curated]
+    media = count_media([row for _, rows in shown for row in rows], carries)
     with replace_folder(out) as folder:
         files = tuple(file for table in tables for file in write_table(folder, table))
-        summary = ExportSummary(
-            out, format_, _fingerprint(files), _count(files), files, preferences.blameless if preferences else 0
-        )
+        if row_format is not None and row_format.has_files:
+            files += tuple(_copy_media(folder, shown, carries))
+        blameless = preferences.blameless if preferences else 0
+        summary = ExportSummary(out, format_, _fingerprint(files), _count(files), files, blameless, media)
         _write_about(folder, summary, curated, with_system_prompt)
     return summary
+
+
+def _copy_media(
+    folder: Path, shown: Sequence[tuple[CuratedSet, list[tuple[Medium, ...]]]], carries: Carries
+) -> Iterator[WrittenFile]:
+    for curated, rows in shown:
+        yield from copy_media(folder, curated.run, (each for row in rows for each in list_carried(row, carries)))
 
 
 def check_format(name: str) -> None:
@@ -130,21 +168,26 @@ def check_format(name: str) -> None:
 def _list_tables(
     parts: Sequence[tuple[str | None, ExportSource, CuratedSet]], row_format: RowFormat, with_system: bool
 ) -> Iterator[Table]:
-    schema = row_format.schema
+    has_media = any(curated.read_media() for _, _, curated in parts)
+    schema = (has_media and row_format.shown) or row_format.schema
     if not with_system and "system" in schema.names:
         schema = schema.remove(schema.get_field_index("system"))
+    per_group = SHOWN_ROWS_PER_GROUP if has_media else ROWS_PER_GROUP
     for name, source, curated in parts:
         for split in SPLITS:
-            rows = _convert(curated.read_rows(split), row_format, _find_system(source, with_system))
-            yield Table(name, split, schema, rows)
+            rows = _convert(curated, split, row_format, _find_system(source, with_system))
+            yield Table(name, split, schema, rows, row_format.flatten, row_format.has_lines, per_group)
 
 
 def _convert(
-    rows: Iterator[CuratedRow], row_format: RowFormat, system_of: Callable[[str], str | None]
+    curated: CuratedSet, split: str, row_format: RowFormat, system_of: Callable[[str], str | None]
 ) -> Iterator[Row]:
-    for row in rows:
+    read = partial(read_medium, curated.run)
+    for row in curated.read_rows(split):
         system = system_of(row.persona)
-        yield row_format.convert(ExportedDialogue(row.id, row.topic, row.persona, row.messages, system))
+        yield row_format.convert(
+            ExportedDialogue(row.id, row.topic, row.persona, row.messages, system, row.media, read)
+        )
 
 
 def _find_system(source: ExportSource, is_wanted: bool) -> Callable[[str], str | None]:
@@ -192,11 +235,11 @@ def _list_preference_tables(source: PreferenceSource) -> Iterator[Table]:
 
 
 def _fingerprint(files: Sequence[WrittenFile]) -> str:
-    """Over the JSONL alone: the bytes of a Parquet file change with the library that writes it."""
+    """Over the JSONL, where there is any: the bytes of a Parquet file change with the library that writes it."""
     digest = hashlib.sha256()
-    for file in files:
-        if file.path.endswith(".jsonl"):
-            digest.update(f"{file.sha256}  {file.path}\n".encode())
+    lines = [file for file in files if file.path.endswith(".jsonl")]
+    for file in lines or files:
+        digest.update(f"{file.sha256}  {file.path}\n".encode())
     return digest.hexdigest()
 
 
@@ -220,6 +263,7 @@ def _write_about(folder: Path, summary: ExportSummary, curated: Sequence[Curated
         "with_system_prompt": with_system,
         "simulated": is_simulated,
         "rows": summary.counts,
+        **({"media": asdict(summary.media)} if summary.media.rows else {}),
         "sources": origins,
         "files": [asdict(file) for file in summary.files],
         "versions": {"damhwa": _find_version(), "row_schema": SCHEMA_VERSION, "pyarrow": pa.__version__},
@@ -233,6 +277,7 @@ def _write_about(folder: Path, summary: ExportSummary, curated: Sequence[Curated
         is_simulated=is_simulated,
         fingerprint=summary.fingerprint,
         front_matter=read_front_matter(curated[0].folder / CARD),
+        media=summary.media,
     )
     (folder / CARD).write_text(render_card(card), encoding="utf-8")
 

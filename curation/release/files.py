@@ -2,7 +2,9 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -11,14 +13,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from curation.release.formats import Row
+from curation.release.shown import locate_medium
 from datagen.errors import UsageError
+from datagen.record import Medium
 
 MANIFEST = "export.json"
 """What tells a folder of ours from any other."""
 CARD = "README.md"
 
-_ROWS_PER_GROUP = 200
+ROWS_PER_GROUP = 200
 """Rows held in memory: about 0.6 MB of Korean dialogues."""
+SHOWN_ROWS_PER_GROUP = 20
+"""The same of rows that hold pictures and recordings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +35,10 @@ class Table:
     split: str
     schema: pa.Schema
     rows: Iterator[Row]
+    flatten: Callable[[Row], Row] | None = None
+    """Makes a row of Parquet from that of a line, where they differ."""
+    has_lines: bool = True
+    rows_per_group: int = ROWS_PER_GROUP
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,23 +52,39 @@ class WrittenFile:
 
 
 def write_table(folder: Path, table: Table) -> tuple[WrittenFile, ...]:
-    """Write `split.jsonl` and `split.parquet`; nothing at all where there is no row."""
+    """Write `split.jsonl`, if the table has lines, and `split.parquet`; nothing at all where there is no row."""
     place = folder / table.configuration if table.configuration else folder
     place.mkdir(exist_ok=True)
     lines, columns = place / f"{table.split}.jsonl", place / f"{table.split}.parquet"
     count = 0
-    with lines.open("wb") as stream, pq.ParquetWriter(columns, table.schema, compression="zstd") as writer:
+    names = table.schema.names
+    with ExitStack() as stack:
+        stream = stack.enter_context(lines.open("wb")) if table.has_lines else None
+        writer = stack.enter_context(pq.ParquetWriter(columns, table.schema, compression="zstd"))
         while group := [
-            {name: row[name] for name in table.schema.names} for row in islice(table.rows, _ROWS_PER_GROUP)
+            {name: row[name] for name in names if name in row} for row in islice(table.rows, table.rows_per_group)
         ]:
-            stream.writelines(json.dumps(row, ensure_ascii=False).encode() + b"\n" for row in group)
-            writer.write_table(pa.Table.from_pylist(group, schema=table.schema))
+            if stream is not None:
+                stream.writelines(json.dumps(row, ensure_ascii=False).encode() + b"\n" for row in group)
+            flat = group if table.flatten is None else list(map(table.flatten, group))
+            writer.write_table(pa.Table.from_pylist(flat, schema=table.schema))
             count += len(group)
+    written = (lines, columns) if table.has_lines else (columns,)
     if count == 0:
-        lines.unlink()
-        columns.unlink()
+        for path in written:
+            path.unlink()
         return ()
-    return tuple(_describe(folder, path, count) for path in (lines, columns))
+    return tuple(_describe(folder, path, count) for path in written)
+
+
+def copy_media(folder: Path, run: Path, media: Iterable[Medium]) -> Iterator[WrittenFile]:
+    """Copy files of a run into the export's `media/`. Raises DataError where one is missing or altered."""
+    for medium in {each.path: each for each in media}.values():
+        target = folder / medium.path
+        if not target.exists():
+            target.parent.mkdir(exist_ok=True)
+            shutil.copyfile(locate_medium(run, medium), target)
+            yield _describe(folder, target, 0)
 
 
 def _describe(folder: Path, path: Path, rows: int) -> WrittenFile:

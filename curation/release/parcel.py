@@ -5,19 +5,23 @@ Data, card and reports only. What could not be read (`unreadable.parquet`) and w
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from curation.release.curated_set import SIMULATOR, open_curated
 from curation.release.files import CARD, MANIFEST
+from curation.release.shown import locate_medium
 from curation.settling.split_memory import SPLITS
 from datagen.errors import DataError, UsageError
+from datagen.media import FOLDER as MEDIA_FOLDER
 
 ALWAYS = (CARD, "report.html", "report.json")
 EXTRAS = ("findings.parquet", "clusters.parquet", "decisions.parquet")
 """Beside the data on request: they quote dropped dialogues."""
 _DATA_SUFFIXES = (".parquet", ".jsonl")
+_HASH = re.compile("[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +48,16 @@ class Parcel:
     def bytes(self) -> int:
         return sum(file.bytes for file in self.files)
 
+    @property
+    def media(self) -> int:
+        """Pictures and recordings among the files."""
+        return sum(PurePosixPath(file.path).parent.name == MEDIA_FOLDER for file in self.files)
+
     def is_stale(self, path: str) -> bool:
-        """Whether a file of the repository is data that this parcel replaces: a shard or split of an earlier one."""
+        """Whether a file of the repository is data that this parcel replaces: a shard, split or picture."""
         place = PurePosixPath(path)
+        if place.parent == PurePosixPath(MEDIA_FOLDER) and _HASH.fullmatch(place.stem):
+            return all(file.path != path for file in self.files)
         if place.suffix not in _DATA_SUFFIXES or any(file.path == path for file in self.files):
             return False
         if place.parent == PurePosixPath("."):
@@ -69,7 +80,9 @@ def pack(folder: Path, extras: tuple[str, ...] = ()) -> Parcel:
     beside = [curated.folder / name for name in (*ALWAYS, *extras) if (curated.folder / name).is_file()]
     if missing := [name for name in extras if not (curated.folder / name).is_file()]:
         raise DataError(f"{curated.folder} has no {missing[0]}", "run `damhwa curate RUN` again: it writes it anew")
-    files = tuple(_describe(curated.folder, [*shards, *beside]))
+    media = {medium.path: medium for row in curated.read_media() for medium in row}
+    shown = [locate_medium(curated.run, media[path]) for path in sorted(media)]
+    files = (*_describe(curated.folder, [*shards, *beside]), *_describe(curated.run, shown))
     counts = {split: count for split, count in curated.counts.items() if count}
     announced = SIMULATOR in _read_card(curated.folder)
     return Parcel(files, counts, _fingerprint(files), announced or curated.is_simulated())

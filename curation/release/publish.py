@@ -84,7 +84,8 @@ def describe_parcel(parcel: Parcel) -> str:
     """The commit's message: `890 dialogues (train 801, validation 45, test 44), sha256 1f3a…`."""
     parts = ", ".join(f"{split} {count:,}" for split, count in parcel.counts.items())
     total = sum(parcel.counts.values())
-    return f"{total:,} {'row' if total == 1 else 'rows'} ({parts}), sha256 {parcel.fingerprint[:16]}"
+    media = f", {parcel.media:,} pictures and recordings" if parcel.media else ""
+    return f"{total:,} {'row' if total == 1 else 'rows'} ({parts}){media}, sha256 {parcel.fingerprint[:16]}"
 
 
 def _summarise(

@@ -188,7 +188,7 @@ def test_the_folder_one_stands_in_can_be_exported_into(
 def test_an_unknown_format_is_told_with_the_nearest_name(run: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError) as caught:
         _export(run, tmp_path / "out", "share-gpt")
-    assert caught.value.hint == "did you mean 'sharegpt'? formats: messages, sharegpt, published, preferences"
+    assert caught.value.hint == "did you mean 'sharegpt'? formats: messages, sharegpt, datasets, published, preferences"
 
 
 def test_what_was_never_curated_is_told_with_the_command_to_run(tmp_path: Path) -> None:
