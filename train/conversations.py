@@ -1,7 +1,8 @@
 """What is trained on: the conversations of a split, each with its persona's system prompt.
 
 A run, or a `curated/` folder, is read as it lies there; anything else by `datasets.load_dataset`, if its rows have
-`messages`, or the published `text` column of role and content.
+`messages`, or the published `text` column of role and content. Only words are learnt: of content parts the text is
+taken, and how many rows show or say something beside it is counted.
 """
 
 import hashlib
@@ -21,8 +22,9 @@ from datagen.errors import DataError, UsageError
 from datagen.spec import Persona
 
 SIMULATOR = "damhwa-simulator"
-_SHARD_COLUMNS = ["id", "persona", "messages", "provider"]
+_SHARD_COLUMNS = ["id", "persona", "messages", "provider", "media"]
 _ROLES = ("system", "user", "assistant")
+_COLUMNS = (*_SHARD_COLUMNS, "text")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,8 @@ class Split:
     """Persona → system prompt, as the run was made with."""
     strangers: dict[str, int] = field(default_factory=dict)
     """Personas whose prompt nobody knows → their rows."""
+    shown: int = 0
+    """Rows with pictures or recordings, which a model of text does not see."""
 
 
 def read_split(place: str, name: str, persona: Persona, config: str | None = None) -> Split:
@@ -64,15 +68,16 @@ def read_split(place: str, name: str, persona: Persona, config: str | None = Non
     else:
         rows, prompts = _load_dataset(place, name, config), {}
     known = {**prompts, persona.id: prompts.get(persona.id, persona.system_prompt)}
-    found, is_simulated, strangers = [], False, Counter[str]()
+    found, is_simulated, strangers, shown = [], False, Counter[str](), 0
     for number, row in enumerate(rows, 1):
         found.append(read_row(row, f"{place}, split {name}, row {number}", known, persona))
         is_simulated |= row.get("provider") == SIMULATOR
+        shown += shows_something(row)
         strangers[found[-1].persona] += found[-1].persona not in known
     if not found:
         hint = "build or curate it again, or give the stage other data"
         raise UsageError(f"the split '{name}' of {place} is empty or missing, expected conversations", hint)
-    return Split(place, name, tuple(found), fingerprint(found), is_simulated, prompts, dict(+strangers))
+    return Split(place, name, tuple(found), fingerprint(found), is_simulated, prompts, dict(+strangers), shown)
 
 
 def find_curated(place: str) -> Path | None:
@@ -137,7 +142,8 @@ def _load_dataset(place: str, split: str, config: str | None) -> Iterable[dict[s
     if not {"messages", "text"} & set(loaded.column_names):
         columns = ", ".join(loaded.column_names)
         raise UsageError(f"{place} has the columns {columns}, expected `messages` or `text` with role and content")
-    rows: Iterable[dict[str, Any]] = loaded
+    # the others are never looked at: to read a picture or recording would be to decode it
+    rows: Iterable[dict[str, Any]] = loaded.select_columns([name for name in loaded.column_names if name in _COLUMNS])
     return rows
 
 
@@ -145,8 +151,8 @@ def read_row(row: dict[str, Any], where: str, prompts: dict[str, str], persona: 
     """A row's `messages` or `text`, with a system prompt. Raises DataError where that is no conversation."""
     given = row.get("messages") or row.get("text") or ()
     try:
-        messages = tuple({"role": each["role"], "content": each["content"]} for each in given)
-    except (TypeError, KeyError) as exc:
+        messages = tuple({"role": each["role"], "content": _read_text(each["content"])} for each in given)
+    except (TypeError, KeyError, AttributeError) as exc:
         raise DataError(f"{where} holds no messages of role and content", "expected a list of both") from exc
     _check_turns(messages, where)
     speaker = str(row.get("persona") or "")
@@ -156,6 +162,20 @@ def read_row(row: dict[str, Any], where: str, prompts: dict[str, str], persona: 
     content = json.dumps(messages, ensure_ascii=False)
     id_ = str(row.get("id") or f"sha256-{hashlib.sha256(content.encode()).hexdigest()[:16]}")
     return Conversation(id_, messages, speaker or persona.id, f"{where} ({id_})")
+
+
+def _read_text(content: Any) -> Any:
+    """Of content parts the text, a line each."""
+    if not isinstance(content, list):
+        return content
+    return "\n".join(each["text"] for each in content if each.get("type") == "text" and each["text"])
+
+
+def shows_something(row: dict[str, Any]) -> bool:
+    """Whether a row has pictures or recordings: named in `media`, or as content parts."""
+    contents = (each["content"] for each in row.get("messages") or row.get("text") or ())
+    parts = (part for content in contents if isinstance(content, list) for part in content)
+    return bool(row.get("media")) or any(part.get("type") != "text" for part in parts)
 
 
 def _is_text(content: str) -> bool:

@@ -79,6 +79,8 @@ class StageResult:
     held_out_loss_before: float | None
     held_out_loss_after: float | None
     adapter_sha256: str
+    shown: int = 0
+    """Rows with pictures or recordings, of which the words alone were learnt."""
 
 
 def prepare(stage: Stage, splits: tuple[Split, Split], encoder: Encoder) -> StageData:
@@ -96,6 +98,8 @@ def prepare(stage: Stage, splits: tuple[Split, Split], encoder: Encoder) -> Stag
     told = f"{stage.name}: {len(rows):,} dialogues, {format_count(data.tokens)} tokens"
     told += f", {data.cut:,} cut to {encoder.max_tokens} tokens, {len(left_out):,} left out as too long"
     tell(f"{told}; {len(held_out_rows):,} held out")
+    if train.shown:
+        tell(f"{stage.name}: {train.shown:,} rows have pictures or recordings, which this model does not see")
     for name, count in train.strangers.items():
         tell(
             f"{stage.name}: {count:,} rows are of '{name}', whose prompt is not known: they get the recipe's persona's"
@@ -374,6 +378,7 @@ def _finish(
         held_out_loss_before=held_out[0] if held_out else None,
         held_out_loss_after=held_out[-1] if held_out else None,
         adapter_sha256=hash_file(folder / "adapter" / ADAPTER_FILE),
+        shown=data.train.shown,
     )
     if trainer.is_world_process_zero():
         write_json(folder / STAGE_FILE, asdict(result))

@@ -83,6 +83,7 @@ def _make_record(card: Card, users: Mapping[str, str]) -> dict[str, Any]:
         "fields": {
             "dialogue": [{"role": each.role, "content": each.content} for each in dialogue.messages],
             "findings": "\n".join(card.list_findings()) or "–",
+            **({"media": card.media} if card.media else {}),
         },
         "metadata": about,
         "suggestions": suggestions,
@@ -121,6 +122,7 @@ def _make_settings(cards: Sequence[Card]) -> dict[str, Any]:
                 "required": False,
                 "settings": {"type": "text", "use_markdown": False},
             },
+            *([_MEDIA_FIELD] if any(card.media for card in cards) else []),
         ],
         "questions": [_make_question(name, options.get(name)) for name in QUESTIONS],
         "metadata": [
@@ -132,6 +134,15 @@ def _make_settings(cards: Sequence[Card]) -> dict[str, Any]:
         "distribution": {"strategy": "overlap", "min_submitted": 1},
         "mapping": None,
     }
+
+
+_MEDIA_FIELD = {
+    "name": "media",
+    "title": "사진과 녹음",
+    "required": False,
+    "settings": {"type": "text", "use_markdown": True},
+}
+"""Its own image field takes one picture, and there is none for sound: HTML in Markdown has room for both."""
 
 
 def _make_question(name: str, options: Mapping[str, str] | None) -> dict[str, Any]:

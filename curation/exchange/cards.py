@@ -2,11 +2,12 @@
 
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from curation.exchange.answers import Shown
+from curation.exchange.shown import render_media
 from curation.exchange.transcript import render_text
 from curation.lookup import load_texts, read_table
 from curation.reviewing.read import read_all_reviews
@@ -32,6 +33,8 @@ class Card:
     findings: tuple[dict[str, Any], ...]
     reviews: tuple[Review, ...]
     """The verdict that counts, behind the edit that it was given on."""
+    media: str = ""
+    """Its pictures and recordings as HTML; empty where there are none."""
 
     @property
     def shown(self) -> Shown:
@@ -68,7 +71,8 @@ def read_cards(folder: Path) -> Iterator[Card]:
         chunk = decisions[at : at + CHUNK_ROWS]
         texts = load_texts(folder, [row["id"] for row in chunk])
         for row in chunk:
-            yield _make_card(texts[row["id"]], row, tuple(findings[row["id"]]), reviews)
+            card = _make_card(texts[row["id"]], row, tuple(findings[row["id"]]), reviews)
+            yield replace(card, media=render_media(folder, card.dialogue.media)) if card.dialogue.media else card
 
 
 def _make_card(

@@ -64,14 +64,15 @@ class _Task(_Foreign):
 
 def render_files(cards: Sequence[Card], _users: Mapping[str, str]) -> dict[str, str]:
     """File name → content. Who reviewed is told by the reviews themselves, so no user ids are needed."""
-    tasks = [_make_task(number, card) for number, card in enumerate(cards, 1)]
+    has_media = any(card.media for card in cards)
+    tasks = [_make_task(number, card, has_media) for number, card in enumerate(cards, 1)]
     return {
         TASKS_FILE: json.dumps(tasks, ensure_ascii=False, indent=1) + "\n",
         CONFIG_FILE: _render_config(cards),
     }
 
 
-def _make_task(number: int, card: Card) -> dict[str, Any]:
+def _make_task(number: int, card: Card, has_media: bool) -> dict[str, Any]:
     dialogue, decision = card.dialogue, card.decision
     regions = list(_list_regions(card))
     return {
@@ -84,6 +85,7 @@ def _make_task(number: int, card: Card) -> dict[str, Any]:
             "dialogue": [{"author": _AUTHORS[each.role], "text": each.content} for each in dialogue.messages],
             "transcript": card.shown.text,
             "findings": "\n".join(card.list_findings()) or "–",
+            **({"media": card.media or "–"} if has_media else {}),
             "meta": {name: decision[name] for name in ("status", "split", "model", "provider")},
         },
         "annotations": [_make_annotation(review) for review in card.reviews],
@@ -134,6 +136,8 @@ def _render_config(cards: Sequence[Card]) -> str:
         '  <Paragraphs name="dialogue" value="$dialogue" layout="dialogue" nameKey="author" textKey="text"/>',
         '  <Text name="findings" value="$findings"/>',
     ]
+    if any(card.media for card in cards):  # what stands in the configuration, every task must have
+        lines.append('  <HyperText name="media" value="$media"/>')
     if codes:
         lines.append(f'  <ParagraphLabels name="{_FINDING}" toName="dialogue">')
         lines += [f"    <Label value={quoteattr(code)}/>" for code in codes]

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 
 import pyarrow as pa
@@ -9,8 +10,11 @@ import pyarrow.parquet as pq
 import pytest
 from ruamel.yaml import YAML
 
+from curation.release.export import ExportSource, export
 from datagen.errors import DataError, UsageError
+from datagen.media import store_medium
 from datagen.spec import Persona
+from tests.pictures import MP3, make_png
 from train.conversations import read_row, read_split
 from train.recipe import load_recipe
 
@@ -134,3 +138,52 @@ def test_rows_of_a_persona_whose_prompt_nobody_knows_are_counted(tmp_path: Path,
     rows: list[dict[str, object]] = [{"messages": TALK, "persona": name} for name in ("minsu", "exa", "minsu")]
     split = read_split(write_lines(tmp_path / "theirs", rows), "train", persona)
     assert split.strangers == {"minsu": 2}
+
+
+def test_a_row_with_pictures_is_its_words_and_counted(tmp_path: Path, persona: Persona) -> None:
+    shown = [
+        {"role": "user", "content": [{"type": "text", "text": "이 사진 봐"}, {"type": "image_url", "text": None}]},
+        {"role": "assistant", "content": [{"type": "text", "text": "와, 예쁘다!"}]},
+    ]
+    told = [{"role": each["role"], "content": [{"type": "text", "text": each["content"]}]} for each in TALK]
+    place = write_lines(tmp_path / "data", [{"id": "a", "messages": shown}, {"id": "b", "messages": told}])
+    split = read_split(place, "train", persona)
+    assert [[each["content"] for each in row.messages[1:]] for row in split.conversations] == [
+        ["이 사진 봐", "와, 예쁘다!"],
+        [each["content"] for each in TALK],
+    ]
+    assert split.shown == 1
+
+
+def give_media(run: Path, *contents: bytes) -> pa.Table:
+    """Give the first row of a curated folder's training split a file for each of its first messages."""
+    path = next((run / "curated/train").glob("*.parquet"))
+    table = pq.read_table(path)
+    field = table.schema.field("media")
+    media = [asdict(store_medium(run, content).show_in(number)) for number, content in enumerate(contents)]
+    rows = pa.array([media, *[None] * (table.num_rows - 1)], field.type)
+    pq.write_table(table.set_column(table.schema.get_field_index("media"), field, rows), path)
+    return table
+
+
+def test_of_a_run_the_rows_with_media_are_counted_and_nothing_else_changes(
+    built_run: Path, tmp_path: Path, persona: Persona
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(built_run, run)
+    plain = read_split(str(run), "train", persona)
+    give_media(run, make_png())
+    split = read_split(str(run), "train", persona)
+    assert (plain.shown, split.shown) == (0, 1)
+    assert split.fingerprint == plain.fingerprint
+
+
+def test_an_export_with_the_files_inside_is_read_without_decoding_any(
+    built_run: Path, tmp_path: Path, persona: Persona
+) -> None:
+    shutil.copytree(built_run / "curated", tmp_path / "run" / "curated")
+    table = give_media(tmp_path / "run", make_png(), MP3)
+    export([ExportSource(tmp_path / "run")], tmp_path / "out", "datasets")
+    split = read_split(str(tmp_path / "out"), "train", persona)
+    assert split.shown == 1
+    assert [each.id for each in split.conversations] == table["id"].to_pylist()

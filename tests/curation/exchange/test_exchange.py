@@ -1,5 +1,6 @@
 """Out to Label Studio and Argilla and back: the same reviews, those of others, and whatever makes no sense named."""
 
+import base64
 import json
 import random
 from datetime import UTC, datetime
@@ -15,6 +16,7 @@ from curation.reviews import REVIEWS_FILE, Review, append_review, list_turns
 from datagen.errors import DataError, UsageError
 from datagen.record import Message
 from datagen.simulator.compose import Request, compose
+from tests.pictures import make_png, make_wav
 
 AT = datetime(2026, 3, 2, 10, 0, tzinfo=UTC)
 LATER = datetime(2026, 3, 9, 8, 30, tzinfo=UTC)
@@ -47,6 +49,24 @@ def recurate(folder: Path) -> None:
 
 def to_turns(messages: tuple[Message, ...]) -> list[dict[str, str]]:
     return [{"role": each.role, "content": each.content} for each in messages]
+
+
+@pytest.fixture
+def shown(run: Path) -> Path:
+    """The same, the first of them with a picture and a recording, the second with a picture that is too large."""
+    picture, voice = (base64.b64encode(content).decode() for content in (make_png(), make_wav()))
+    path = run.parent / "data" / "dialogues.jsonl"
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    for row, url in ((rows[0], f"data:image/png;base64,{picture}"), (rows[1], "large.png")):
+        text = {"type": "text", "text": row["messages"][0]["content"]}
+        row["messages"][0]["content"] = [text, {"type": "image_url", "image_url": {"url": url}}]
+    said = {"type": "text", "text": rows[0]["messages"][1]["content"]}
+    audio = {"type": "input_audio", "input_audio": {"data": voice, "format": "wav"}}
+    rows[0]["messages"][1]["content"] = [said, audio]
+    (run.parent / "data" / "large.png").write_bytes(make_png()[:-12] + bytes(5_000_000) + make_png()[-12:])
+    path.write_text("\n".join(json.dumps(row, ensure_ascii=False) for row in rows), encoding="utf-8")
+    recurate(run.parent)
+    return run
 
 
 def say(run: Path, id_: str, verdict: str, **values: object) -> Review:
@@ -305,6 +325,42 @@ def test_what_argilla_wrote_and_makes_no_sense_is_named(tmp_path: Path, record: 
     assert problem.startswith(f"{path}:record 1")
     assert what in problem
     assert found.reviews == ()
+
+
+def test_pictures_and_recordings_are_shown_in_both_tools(shown: Path) -> None:
+    export_reviews(shown, shown.parent / "ls", "label-studio")
+    export_reviews(shown, shown.parent / "argilla", "argilla")
+    tasks = {each["data"]["id"]: each["data"]["media"] for each in read_json(shown.parent / "ls" / "tasks.json")}
+    fields = {each["id"]: each["fields"] for each in read_json(shown.parent / "argilla" / "records.json")}
+    picture, voice = (base64.b64encode(content).decode() for content in (make_png(), make_wav()))
+    assert tasks["exa-0"] == (
+        f'<p>1번째 말의 사진</p><img src="data:image/png;base64,{picture}" alt="1번째 말의 사진">'
+        f'<p>2번째 말의 녹음</p><audio controls src="data:audio/wav;base64,{voice}"></audio>'
+    )
+    assert tasks["exa-1"].startswith("<p>1번째 말의 사진: 너무 커서 싣지 않음 (5,000,")
+    assert tasks["exa-2"] == "–"
+    assert {id_: each["media"] for id_, each in fields.items() if "media" in each} == {
+        id_: tasks[id_] for id_ in ("exa-0", "exa-1")
+    }
+    config = (shown.parent / "ls" / "labelling.xml").read_text(encoding="utf-8")
+    assert ElementTree.fromstring(config).find("HyperText[@value='$media']") is not None
+    settings = json.loads((shown.parent / "argilla" / "settings.json").read_text(encoding="utf-8"))
+    (field,) = (each for each in settings["fields"] if each["name"] == "media")
+    assert field["settings"] == {"type": "text", "use_markdown": True}
+
+
+def test_a_picture_that_was_altered_is_said_to_be_so(shown: Path) -> None:
+    for path in (shown / "media").iterdir():
+        path.write_bytes(b"?")
+    export_reviews(shown, shown.parent / "ls", "label-studio")
+    tasks = {each["data"]["id"]: each["data"]["media"] for each in read_json(shown.parent / "ls" / "tasks.json")}
+    assert tasks["exa-0"] == "<p>1번째 말의 사진: 파일이 없거나 바뀜</p><p>2번째 말의 녹음: 파일이 없거나 바뀜</p>"
+
+
+@pytest.mark.parametrize("format_", ["label-studio", "argilla"])
+def test_without_pictures_nothing_speaks_of_them(run: Path, format_: str) -> None:
+    for path in export_reviews(run, run.parent / "exchange", format_).files:
+        assert "media" not in path.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("format_", ["label-studio", "argilla"])
