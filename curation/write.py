@@ -14,6 +14,8 @@ from curation.duplicates.pairs import sample_pairs
 from curation.edits import list_edits
 from curation.examination import Examination
 from curation.outputs import list_unreadable, write_splits
+from curation.release.curated_set import CuratedSet
+from curation.release.shown import carry_all, count_media
 from curation.report.build import build_report
 from curation.report.card import render_card
 from curation.report.input import Bands, Leakage, Pair, ReportInput
@@ -50,7 +52,9 @@ def write_curated(examination: Examination, folder: Path) -> dict[str, int]:
     text = json.dumps(report, ensure_ascii=False, indent=1)
     (folder / "report.json").write_text(text, encoding="utf-8")
     (folder / "report.html").write_text(render_report(report), encoding="utf-8")
-    (folder / "README.md").write_text(render_card(report, examination.work.settings.licence), encoding="utf-8")
+    media = count_media(CuratedSet(folder, counts).read_media(), carry_all)
+    card = render_card(report, examination.work.settings.licence, media)
+    (folder / "README.md").write_text(card, encoding="utf-8")
     return counts
 
 

@@ -36,7 +36,6 @@ from curation.release.formats import (
     ExportedDialogue,
     Row,
     RowFormat,
-    carry_nothing,
 )
 from curation.release.preferences import (
     DPO_SCHEMA,
@@ -46,7 +45,7 @@ from curation.release.preferences import (
     list_pairs,
     open_preferences,
 )
-from curation.release.shown import Carries, MediaCount, count_media, list_carried, read_medium
+from curation.release.shown import Carries, MediaCount, carry_nothing, count_media, list_carried, read_medium
 from curation.reviewing.read import read_all_reviews
 from curation.reviews import Reviews
 from curation.settling.split_memory import SPLITS

@@ -13,8 +13,17 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from curation.release.shown import Carries, ReadMedium, encode, in_message, list_carried
-from datagen.record import MediaKind, Medium, Message, Role
+from curation.release.shown import (
+    Carries,
+    ReadMedium,
+    carry_all,
+    carry_nothing,
+    carry_what_is_asked,
+    encode,
+    in_message,
+    list_carried,
+)
+from datagen.record import MediaKind, Medium, Message
 
 Row = dict[str, object]
 
@@ -30,19 +39,6 @@ class ExportedDialogue:
     system: str | None
     media: tuple[Medium, ...]
     read: ReadMedium
-
-
-def carry_nothing(_role: Role, _kind: MediaKind) -> bool:
-    return False
-
-
-def carry_all(_role: Role, _kind: MediaKind) -> bool:
-    return True
-
-
-def carry_what_is_asked(role: Role, kind: MediaKind) -> bool:
-    """Pictures, and what the user says: a recording of the answer is nothing that a model of text can be taught."""
-    return kind == "image" or role == "user"
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,19 @@ Carries = Callable[[Role, MediaKind], bool]
 ReadMedium = Callable[[Medium], bytes]
 
 
+def carry_nothing(_role: Role, _kind: MediaKind) -> bool:
+    return False
+
+
+def carry_all(_role: Role, _kind: MediaKind) -> bool:
+    return True
+
+
+def carry_what_is_asked(role: Role, kind: MediaKind) -> bool:
+    """Pictures, and what the user says: a recording of the answer is nothing that a model of text can be taught."""
+    return kind == "image" or role == "user"
+
+
 @dataclass(frozen=True, slots=True)
 class MediaCount:
     """What the exported dialogues have beside their text."""

@@ -7,6 +7,7 @@ import json
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from curation.release.shown import MediaCount
 from curation.report.document import Report
 
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
@@ -15,8 +16,11 @@ _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000
 _ESCAPED = "\\`*_{}[]<>#|~"
 
 
-def render_card(report: Report, licence: str | None) -> str:
-    """The card of a report.json. `licence`: an identifier of the hub, as `cc-by-4.0`; None: not chosen yet."""
+def render_card(report: Report, licence: str | None, media: MediaCount | None = None) -> str:
+    """The card of a report.json. `licence`: an identifier of the hub, as `cc-by-4.0`; None: not chosen yet.
+
+    `media`: what the dialogues of the splits show and say; None: nothing.
+    """
     environment = Environment(
         loader=PackageLoader("curation.report", "page"),
         autoescape=False,  # Markdown; text of the data goes through `md`, that of the header through `yaml`
@@ -30,6 +34,7 @@ def render_card(report: Report, licence: str | None) -> str:
     return environment.get_template("card.md.j2").render(
         r=report,
         licence=licence,
+        media=media or MediaCount(),
         rows=rows,
         size=next((name for limit, name in _SIZES if rows < limit), "1M<n<10M"),
         models=[name for name in report["models"] if name],

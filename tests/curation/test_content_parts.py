@@ -176,6 +176,8 @@ def test_a_bad_picture_costs_its_row_alone(data: Path) -> None:
     ]
     (stored,) = (data.parent / "out" / "media").iterdir()
     assert stored.read_bytes() == PNG
+    card = (data.parent / "out" / "curated" / "README.md").read_text(encoding="utf-8")
+    assert f"대화 1건에는 사진이나 녹음이 있습니다. 파일은 모두 1개({len(PNG)}바이트)" in card
 
 
 def test_parts_in_parquet_are_read_like_those_in_lines(data: Path) -> None:
