@@ -17,6 +17,7 @@ from curation.duplicates.settings import DuplicateSettings
 from curation.filter import FilterSettings
 from curation.filters import FILTERS
 from curation.filters.opening import OpeningSettings
+from curation.opinions.contradiction import ContradictionSettings
 from curation.opinions.judge import JudgeSettings
 from curation.opinions.moderation import ModerationSettings
 from curation.opinions.semantic import SemanticSettings
@@ -56,6 +57,7 @@ class CurationForm(BaseModel):
     duplicates: DuplicateSettings = Field(default_factory=DuplicateSettings)
     splits: SplitSettings = Field(default_factory=SplitSettings)
     judge: JudgeSettings | None = None
+    contradiction: ContradictionSettings | None = None
     moderation: ModerationSettings | None = None
     semantic: SemanticSettings | None = None
     licence: str | None = None
@@ -118,6 +120,10 @@ class CurationSettings(BaseModel):
         return self.form.judge if self.form.judge and self.form.judge.enabled else None
 
     @property
+    def contradiction(self) -> ContradictionSettings | None:
+        return self.form.contradiction if self.form.contradiction and self.form.contradiction.enabled else None
+
+    @property
     def moderation(self) -> ModerationSettings | None:
         return self.form.moderation if self.form.moderation and self.form.moderation.enabled else None
 
@@ -127,7 +133,7 @@ class CurationSettings(BaseModel):
 
     @property
     def asks_models(self) -> bool:
-        return any(block is not None for block in (self.judge, self.moderation, self.semantic))
+        return any(block is not None for block in (self.judge, self.contradiction, self.moderation, self.semantic))
 
     @property
     def licence(self) -> str | None:

@@ -26,6 +26,7 @@ CODES: dict[str, tuple[str, str]] = {
     "personal-data": ("개인정보", "personal data"),
     "unsafe": ("안전", "unsafe"),
     "judge": ("모델 평가", "judge"),
+    "contradiction": ("앞뒤 어긋남", "contradiction"),
     "moderation": ("유해성 평가", "moderation"),
     "semantic": ("뜻이 비슷함", "semantic"),
     "contamination": ("외부 데이터와 겹침", "contamination"),

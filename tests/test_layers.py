@@ -31,6 +31,7 @@ BEYOND_THE_FLOOR = {
     "curation/opinions/ask.py": {*ASKING, *FORMS, "datagen.retry"},
     "curation/opinions/desk.py": {*ASKING, *FORMS},
     "curation/opinions/gather.py": ASKING,
+    "curation/opinions/in_form.py": ASKING,
     "curation/opinions/judge.py": FORMS,
     "curation/opinions/judge_calls.py": {*ASKING, *FORMS},
     "curation/opinions/moderation.py": FORMS,

@@ -1,6 +1,6 @@
-"""What models say of dialogues: a judge's scores, moderation's categories, likeness in meaning. All of it is optional.
+"""What models say of dialogues: a judge's scores, contradictions, moderation, likeness in meaning. All is optional.
 
-    gather_opinions → judge → moderation → semantic
+    gather_opinions → judge → contradiction → moderation → semantic
 
 Each is a block of the settings; without a block nothing is asked, and not even the client is imported.
 """
@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from curation.finding import Finding
-from curation.opinions import judge, moderation, semantic
+from curation.opinions import contradiction, judge, moderation, semantic
 from curation.opinions.desk import Desk, Errand
 from curation.opinions.material import Material
 from curation.opinions.semantic import SemanticPairs, SemanticSettings
@@ -24,6 +24,7 @@ from datagen.endpoint_options import SIMULATOR_MODEL
 from datagen.ledger import Ledger
 
 if TYPE_CHECKING:  # openai takes a second to import
+    from curation.opinions.contradiction_calls import ContradictionOpinion
     from curation.opinions.judge_calls import JudgeOpinion
 
 
@@ -35,7 +36,7 @@ class Opinions:
     """[n] The mean of the judge's scores, 1 to 5; NaN where it said nothing."""
     findings: list[tuple[int, Finding]] = field(default_factory=list)
     judge: Mapping[str, object] | None = None
-    """The judge's figures for the report; None: there was none."""
+    """Figures for the report, of the judge and of who read for contradictions; None: there was neither."""
     semantic: SemanticPairs | None = None
     """Rows that mean the same; None: nobody asked."""
 
@@ -56,17 +57,22 @@ def gather_opinions(desk: Desk, settings: CurationSettings, material: Material) 
 async def _gather(desk: Desk, ledger: Ledger, settings: CurationSettings, material: Material) -> Opinions:
     scores = np.full(len(material.rows), np.nan)
     findings: list[tuple[int, Finding]] = []
-    figures: Mapping[str, object] | None = None
+    figures: dict[str, object] = {}
     if settings.judge is not None:
         opinion = await _judge(desk, ledger, settings.judge, material)
-        scores, figures = opinion.scores, judge.describe_judgements(opinion.summarise())
+        scores = opinion.scores
+        figures |= judge.describe_judgements(opinion.summarise())
         findings += opinion.findings
+    if settings.contradiction is not None:
+        reading = await _read(desk, ledger, settings.contradiction, material)
+        figures |= contradiction.describe_reading(reading.summarise())
+        findings += reading.findings
     if settings.moderation is not None:
         findings += await _moderate(desk, ledger, settings.moderation, material)
     pairs = None
     if settings.semantic is not None:
         pairs = await _compare(desk, ledger, settings.semantic, material)
-    return Opinions(scores, findings, figures, pairs)
+    return Opinions(scores, findings, figures or None, pairs)
 
 
 async def _judge(desk: Desk, ledger: Ledger, settings: judge.JudgeSettings, material: Material) -> "JudgeOpinion":
@@ -76,6 +82,18 @@ async def _judge(desk: Desk, ledger: Ledger, settings: judge.JudgeSettings, mate
     errand = Errand(judge.CODE, settings.provider, read_chat, settings.provider.max_completion_tokens)
     async with desk.send(errand, ledger) as asker:
         return await ask_judge(asker, settings, material)
+
+
+async def _read(
+    desk: Desk, ledger: Ledger, settings: contradiction.ContradictionSettings, material: Material
+) -> "ContradictionOpinion":
+    from curation.opinions.ask import read_chat
+    from curation.opinions.contradiction_calls import ask_contradictions
+
+    provider = settings.provider
+    errand = Errand(contradiction.CODE, provider, read_chat, provider.max_completion_tokens)
+    async with desk.send(errand, ledger) as asker:
+        return await ask_contradictions(asker, settings, material)
 
 
 async def _moderate(

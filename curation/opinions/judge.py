@@ -93,7 +93,7 @@ class Scores(BaseModel):
 def read_scores(reply: str) -> Scores | None:
     """The last scores in a reply, fenced or with words around them; None where there are none in form."""
     found = None
-    for value in _list_objects(reply[:MAX_READ]):
+    for value in list_objects(reply[:MAX_READ]):
         try:
             found = Scores.model_validate(value)
         except ValidationError:
@@ -101,7 +101,7 @@ def read_scores(reply: str) -> Scores | None:
     return found
 
 
-def _list_objects(text: str) -> Iterable[object]:
+def list_objects(text: str) -> Iterable[object]:
     """The JSON objects in a text. Braces may stand in their strings: a reason that quotes `{유저}` is usual."""
     decoder = json.JSONDecoder(strict=False)
     at = text.find("{")

@@ -1,6 +1,5 @@
 """Ask the judge: one request a dialogue, one more where the reply is not in form, and some dialogues twice over."""
 
-import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -9,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from curation.finding import Finding
-from curation.opinions.ask import Asker, Question, estimate_tokens
+from curation.opinions.ask import Asker
+from curation.opinions.in_form import ask_in_form
 from curation.opinions.judge import (
-    CODE,
     DISAGREEMENT,
     PERSONA_PLACE,
     Judgements,
@@ -25,11 +24,8 @@ from curation.subject import PersonaSheet
 from datagen.errors import DataError
 from datagen.packaged import find_packaged
 from datagen.prompt import Prompt
-from datagen.provider import Call
 from datagen.record import Dialogue
 
-TRIES = 2
-"""Requests for one judgement, where the first reply is not in form."""
 RUBRIC_FILE = "prompts/judge.md"
 
 
@@ -58,9 +54,9 @@ async def ask_judge(asker: Asker, settings: JudgeSettings, material: Material) -
     opinion = JudgeOpinion(np.full(len(material.rows), np.nan))
     for chunk in material.read_chunks():
         prompts = [write_prompt(rubric, each, material.personas.get(each.persona)) for _, each in chunk]
-        first = await _judge(asker, prompts, 0)
+        first = await ask_in_form(asker, prompts, [read_scores] * len(prompts))
         drawn = [at for at, prompt in enumerate(prompts) if first[at] and is_drawn(prompt, settings.repeat)]
-        second = await _judge(asker, [prompts[at] for at in drawn], 1)
+        second = await ask_in_form(asker, [prompts[at] for at in drawn], [read_scores] * len(drawn), 1)
         for (row, _), scores in zip(chunk, first, strict=True):
             if scores is None:
                 opinion.unjudged += 1
@@ -81,34 +77,6 @@ def _pair(
             yield one, other
 
 
-async def _judge(asker: Asker, prompts: Sequence[Prompt], judgement: int) -> list[Scores | None]:
-    """The scores of each prompt; None where there are none. `judgement`: which one of these dialogues it is, from 0."""
-    found: list[Scores | None] = [None] * len(prompts)
-    open_ = list(range(len(prompts)))
-    for attempt in range(TRIES):
-        questions = [_make_question(asker, prompts[at], judgement * TRIES + attempt) for at in open_]
-        replies = await asker.ask(questions)
-        again = []
-        for at, question in zip(open_, questions, strict=True):
-            if (reply := replies.get(question.keys[0])) is not None:
-                found[at] = read_scores(reply)
-                again += [at] if found[at] is None else []
-        open_ = again
-    return found
-
-
-def _make_question(asker: Asker, prompt: Prompt, repetition: int) -> Question:
-    settings = asker.settings
-    key = make_key(prompt, settings.model, settings.temperature, repetition)
-    return Question((key,), Call(prompt, estimate_tokens(prompt.characters)), prompt.characters)
-
-
-def make_key(prompt: Prompt, model: str, temperature: float, repetition: int) -> str:
-    """sha256 of all that decides the answer: content, rubric, model, and which repetition it is."""
-    whole = json.dumps([CODE, model, temperature, prompt.system, prompt.user, repetition], ensure_ascii=False)
-    return hashlib.sha256(whole.encode()).hexdigest()
-
-
 def is_drawn(prompt: Prompt, share: float) -> bool:
     """Whether a dialogue is one of those that are judged twice; that follows from what is asked alone."""
     return int(prompt.sha256[:8], 16) < share * 2**32
@@ -116,9 +84,14 @@ def is_drawn(prompt: Prompt, share: float) -> bool:
 
 def read_rubric() -> str:
     """The packaged rubric."""
-    path = find_packaged(RUBRIC_FILE)
+    return read_packaged(RUBRIC_FILE)
+
+
+def read_packaged(name: str) -> str:
+    """A packaged system message. Raises DataError where it is gone."""
+    path = find_packaged(name)
     if path is None:
-        raise DataError(f"the packaged {RUBRIC_FILE} is gone", "install damhwa again, or write `rubric:` in the block")
+        raise DataError(f"the packaged {name} is gone", "install damhwa again, or write your own into the block")
     return path.read_text(encoding="utf-8")
 
 

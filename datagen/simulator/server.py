@@ -21,6 +21,7 @@ from pydantic import ValidationError
 from datagen.record import Message
 from datagen.simulator.batches import Batches
 from datagen.simulator.compose import Request, compose
+from datagen.simulator.contradiction import find_contradictions, is_contradiction_prompt, spoil_contradictions
 from datagen.simulator.faults import REFUSALS, Draft, Faults, dress, spoil
 from datagen.simulator.grammar import read_all_grammars
 from datagen.simulator.opinion import embed, is_judge_prompt, judge, moderate, spoil_scores
@@ -162,6 +163,9 @@ class Simulator:
         if is_judge_prompt(contents):
             scores = judge(contents, rng)
             return _Reply(spoil_scores(scores, rng) if fault == "malformed" else scores, "stop")
+        if is_contradiction_prompt(contents):
+            found = find_contradictions(contents)
+            return _Reply(spoil_contradictions(found, rng) if fault == "malformed" else found, "stop")
         wanted = read_prompt(contents)
         messages = compose(wanted, rng)
         for picture in asked.pictures[:1]:

@@ -20,6 +20,7 @@ SUGGESTED: dict[str, Reason] = {
     "speech-level": "speech-level",
     "unsafe": "unsafe",
     "moderation": "unsafe",
+    "contradiction": "fact",
     "personal-data": "unsafe",
     "semantic": "duplicate",
     "contamination": "duplicate",

@@ -194,7 +194,8 @@ def list_limits(settings: CurationSettings) -> Limits:
     """Code and rule, as findings.parquet spells them, → limit."""
     limits: Limits = {}
     blocks = [(each.code, settings.filters[each.code]) for each in FILTERS]
-    blocks += [(code, block) for code, block in (("judge", settings.judge), ("opening", settings.opening)) if block]
+    asked = (("judge", settings.judge), ("contradiction", settings.contradiction), ("opening", settings.opening))
+    blocks += [(code, block) for code, block in asked if block]
     for code, block in blocks:
         limits |= {(code, rule.replace("_", "-")): limit for rule, limit in block.list_limits().items()}
     return limits

@@ -10,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curation.finding import AtMost
+from curation.opinions.in_form import make_key
 from curation.opinions.judge import (
+    CODE,
     DIMENSIONS,
     Judgements,
     JudgeProvider,
@@ -20,7 +22,7 @@ from curation.opinions.judge import (
     list_findings,
     read_scores,
 )
-from curation.opinions.judge_calls import is_drawn, make_key, read_rubric, write_prompt
+from curation.opinions.judge_calls import is_drawn, read_rubric, write_prompt
 from curation.settings import load_settings
 from datagen.errors import SpecError
 from datagen.prompt import Prompt
@@ -165,7 +167,7 @@ def test_a_row_without_a_situation_is_asked_about_all_the_same(scenario: str) ->
 
 def test_the_key_changes_with_all_that_decides_the_answer() -> None:
     keys = {
-        make_key(Prompt(system, user), model, temperature, repetition)
+        make_key(CODE, Prompt(system, user), model, temperature, repetition)
         for system, user, model, temperature, repetition in (
             ("r", "d", "m", 0.0, 0),
             ("R", "d", "m", 0.0, 0),
