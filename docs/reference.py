@@ -4,7 +4,9 @@
 """
 
 import ast
+import html
 import inspect
+import re
 import sys
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
@@ -84,10 +86,16 @@ def write_curation() -> str:
     for each in FILTERS:
         module = inspect.getmodule(each.measure)
         told = inspect.cleandoc((module.__doc__ if module else "") or "")
-        parts.append(f"\n### {each.code}\n\n```text\n{told}\n```\n")
+        parts.append(f"\n### {each.code}\n\n{_write_opening(told)}\n")
         parts.append("\n".join(_draw_fields(each.settings)))
     blocks = [each for name, each in _list_own_forms(CurationForm) if name not in ("filters",)]
     return "\n".join(parts) + "\n" + "\n".join(_write_forms(*blocks))
+
+
+def _write_opening(docstring: str) -> str:
+    """A filter's opening words, with Why, Drops, Keeps and Notes as paragraphs."""
+    escaped = re.sub(r"([\\`*_{}\[\]#])", r"\\\1", html.escape(docstring, quote=False))
+    return re.sub(r"^(Why|Drops|Keeps|Notes) +", r"\n**\1** ", escaped, flags=re.MULTILINE)
 
 
 def write_recipe() -> str:
