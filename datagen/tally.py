@@ -2,7 +2,6 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
 from datagen.ledger import Attempt, Ledger
@@ -83,9 +82,8 @@ class Tally:
         self.cached_tokens += attempt.cached_tokens or 0
         self.cost_usd += attempt.cost_usd or 0.0
 
-    def summarise(self, started: datetime, ended: datetime) -> dict[str, Any]:
-        """The figures of this call, as `--json` prints them."""
-        seconds = (ended - started).total_seconds()
+    def summarise(self, seconds: float) -> dict[str, Any]:
+        """The figures of this call, which took so long, as `--json` prints them."""
         topics = {
             name: {"accepted": topic.accepted, "quota": topic.quota, "rejected": dict(topic.reasons.most_common())}
             for name, topic in self.topics.items()

@@ -7,6 +7,7 @@ It reads the scenario back out of the prompt and answers in the transcript forma
 import asyncio
 import hashlib
 import json
+import os
 import random
 import re
 import sys
@@ -319,7 +320,7 @@ class Simulator:
         return texts
 
     async def _tell(self, _: web.Request) -> web.Response:
-        return web.json_response({**self.counts, "first_request_at": self.first_request_at})
+        return web.json_response({**self.counts, "first_request_at": self.first_request_at, "pid": os.getpid()})
 
 
 _FIELD = re.compile(r"^- (주제|상황|장소|길이|이름|말투): (.+)$", re.MULTILINE)
