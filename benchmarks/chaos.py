@@ -33,10 +33,14 @@ SHIM = r"""
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
-/* DISTURB_SYNC_US: how long each sync takes longer. DISTURB_CLOCK_FILE: a file with the seconds the wall clock is off. */
-static void slow(void) { const char *us = getenv("DISTURB_SYNC_US"); if (us) usleep(atoi(us)); }
-int fsync(int fd) { static int (*real)(int); if (!real) real = dlsym(RTLD_NEXT, "fsync"); slow(); return real(fd); }
-int fdatasync(int fd) { static int (*real)(int); if (!real) real = dlsym(RTLD_NEXT, "fdatasync"); slow(); return real(fd); }
+/* DISTURB_SYNC_US: by how much each sync takes longer. DISTURB_CLOCK_FILE: while it is there, it is yesterday. */
+static int slowly(const char *name, int fd) {
+    const char *us = getenv("DISTURB_SYNC_US");
+    if (us) usleep(atoi(us));
+    return ((int (*)(int))dlsym(RTLD_NEXT, name))(fd);
+}
+int fsync(int fd) { return slowly("fsync", fd); }
+int fdatasync(int fd) { return slowly("fdatasync", fd); }
 int clock_gettime(clockid_t id, struct timespec *at) {
     static int (*real)(clockid_t, struct timespec *);
     if (!real) real = dlsym(RTLD_NEXT, "clock_gettime");
@@ -186,7 +190,14 @@ DISTURBANCES = (
     Disturbance(
         "429, 500, cut and malformed replies, all at once",
         lambda place: _finish(place.start()),
-        {"latency_s": 0.02, "rate_limited": 0.05, "retry_after_s": 0.1, "server_error": 0.02, "cut": 0.02, "malformed": 0.05},
+        {
+            "latency_s": 0.02,
+            "rate_limited": 0.05,
+            "retry_after_s": 0.1,
+            "server_error": 0.02,
+            "cut": 0.02,
+            "malformed": 0.05,
+        },
         may_pay_again=COUNT,
     ),
 )

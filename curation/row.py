@@ -142,7 +142,7 @@ def _join_text(number: int, parts: Sequence[object]) -> str:
         type_ = part.get("type") if isinstance(part, dict) else None
         if type_ == "text" and isinstance(part, dict) and isinstance(part.get("text"), str):
             texts.append(part["text"])
-        elif type_ not in MEDIA_PARTS:
+        elif not isinstance(type_, str) or type_ not in MEDIA_PARTS:
             expected = f"text, {', '.join(MEDIA_PARTS)}"
             raise BadRowError(f"turn {number} has a part of the type {_describe(type_)}, expected one of {expected}")
     if len(texts) < len(parts) and not any(each.strip() for each in texts):

@@ -21,6 +21,14 @@ Location = tuple[int | str, ...]
 Form = TypeVar("Form", bound=BaseModel)
 
 
+def is_file(path: Path) -> bool:
+    """Whether a file is there. A name that no file can have is none: `Path.is_file` raises for one that is too long."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
 class FormReader:
     """Reads files and collects the problems found on the way. `contents` are read in place of what is on disk."""
 

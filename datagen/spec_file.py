@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from datagen.errors import SpecError, UsageError
-from datagen.form_file import FormReader, Location
+from datagen.form_file import FormReader, Location, is_file
 from datagen.media_type import BadMediumError
 from datagen.packaged import find_packaged
 from datagen.picture import Picture, list_files, read_picture
@@ -57,7 +57,7 @@ def load_spec(name: str | Path, content: bytes | None = None) -> LoadedSpec:
 
 
 def _find_spec(path: Path) -> Path:
-    if path.is_file():
+    if is_file(path):
         return path
     if path.is_dir():
         raise UsageError(f"{path} is a folder, expected a spec file", "give the .yaml file in it")
@@ -109,7 +109,7 @@ def _load_personas(reader: FormReader, path: Path, data: object) -> list[tuple[P
     for index, relative in enumerate(_strings(data, "personas")):
         file = path.parent / relative
         place = ("personas", index)
-        if not file.is_file():
+        if not is_file(file):
             known = [str(found.relative_to(path.parent)) for found in path.parent.glob("personas/*.yaml")]
             near = difflib.get_close_matches(relative, known, n=1)
             hint = f"did you mean `{near[0]}`?" if near else "the path is relative to the spec's own folder"

@@ -43,13 +43,13 @@ def mutate(document: Any) -> st.SearchStrategy[Any]:
 def _apply(document: Any, changes: list[tuple[Place, str, Any]]) -> Any:
     changed = copy.deepcopy(document)
     for place, what, value in changes:
-        node = changed
+        node: Any = changed
         try:
             for key in place[:-1]:
                 node = node[key]
             if what == "drop":
                 del node[place[-1]]
-            elif what == "double" and isinstance(node, list):
+            elif what == "double" and isinstance(node, list) and isinstance(place[-1], int):
                 node.append(copy.deepcopy(node[place[-1]]))
             else:
                 node[place[-1]] = value

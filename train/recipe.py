@@ -12,7 +12,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from datagen.errors import SpecError, UsageError
-from datagen.form_file import FormReader
+from datagen.form_file import FormReader, is_file
 from datagen.packaged import find_packaged
 from datagen.spec import Persona
 
@@ -198,7 +198,7 @@ def load_recipe(name: str | Path) -> LoadedRecipe:
     persona = None
     if recipe is not None:
         file = path.parent / recipe.persona
-        if file.is_file():
+        if is_file(file):
             persona = reader.validate(file, reader.read_yaml(file), Persona)
         else:
             reader.add_at(path, ("persona",), f"there is no {file}", "give the persona's file, relative to the recipe")
@@ -219,7 +219,7 @@ def fingerprint(recipe: Recipe, persona: Persona, count: int | None = None) -> s
 
 
 def _find_recipe(path: Path) -> Path:
-    if path.is_file():
+    if is_file(path):
         return path
     packaged = find_packaged(f"recipes/{path.name if path.suffix == '.yaml' else f'{path.name}.yaml'}")
     if packaged is not None and path.parts[:-1] in ((), ("specs", "recipes")):
