@@ -1,9 +1,8 @@
 """Measure the search for duplicates and print the tables of benchmarks/README.md.
 
-`python -m benchmarks.duplicates [truth] [edits] [peers] [growth] [lookup] [live] [template]`; without a section all of
-them, about 20 minutes. Wall time, CPU and peak memory are of whole processes, start-up and reading included, as the
-kernel accounts them. `peers` needs the environments that `peers_duplicates.py` names, each in a folder of its own name
-under DAMHWA_PEERS.
+`python -m benchmarks.duplicates [truth] [edits] [growth] [lookup] [live] [template]`; without a section all of them,
+about 15 minutes. Wall time, CPU and peak memory are of whole processes, start-up and reading included, as the kernel
+accounts them. Beside other tools: `python -m benchmarks.peers duplicates`.
 """
 
 import os
@@ -20,11 +19,10 @@ from statistics import median
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from benchmarks.corpus import EDITS, build_corpus, read_lines
 from benchmarks.duplicates_worker import RAW, TURNS, label_components, read_texts, write_corpus
-from benchmarks.similar_pairs import find_true_pairs, score_clusters
+from benchmarks.similar_pairs import find_true_pairs
 from curation.duplicates.index import DuplicateIndex
 from curation.duplicates.live import LiveIndex
 from curation.duplicates.pairs import Kind
@@ -32,7 +30,6 @@ from curation.duplicates.settings import DuplicateSettings
 from curation.normal_form import fold
 
 ROOT = Path(__file__).parent.parent
-PEERS = Path(os.environ.get("DAMHWA_PEERS", ROOT / ".peers"))
 ROUNDS = 3
 
 
@@ -120,32 +117,6 @@ def measure_edits(_: Path) -> None:
     print_table("Truth 2: planted edits, 50,000 dialogues of which 12,500 are edited copies", head, rows)
 
 
-def measure_peers(folder: Path) -> None:
-    source = folder / "corpus.parquet"
-    write_apart(120_000, 1, source)
-    names = ["damhwa", *(name for name in ("daft", "datatrove", "textdedup") if (PEERS / name).is_dir())]
-    usages: dict[str, list[Usage]] = {name: [] for name in names}
-    for number in range(ROUNDS):
-        for name in names:
-            if number and name == "textdedup" and usages[name][0].wall_s > 120:
-                continue
-            target, scratch = folder / f"{name}.npy", folder / name
-            shutil.rmtree(scratch, ignore_errors=True)
-            scratch.mkdir()
-            peer = [str(PEERS / name / "bin" / "python"), "benchmarks/peers_duplicates.py", name]
-            own = call_worker("raw", source, target)
-            usages[name].append(measure(own if name == "damhwa" else [*peer, str(source), str(target), str(scratch)]))
-    truth = find_true_pairs(pq.read_table(source, columns=["text"])["text"].to_pylist(), 5, 0.7)
-    rows = []
-    for name in names:
-        recall, precision = score_clusters(np.load(folder / f"{name}.npy"), truth)
-        values = [median(getattr(each, column) for each in usages[name]) for column in ("wall_s", "cpu_s", "peak_mb")]
-        figures = [f"{values[0]:.1f}", f"{values[1]:.1f}", f"{values[2]:,.0f}"]
-        rows.append([name, *figures, f"{recall:.4f}", f"{precision:.4f}", str(len(usages[name]))])
-    head = ["", "wall s", "CPU s", "peak MB", "recall", "precision", "rounds"]
-    print_table(f"120,000 dialogues, J ≥ 0.7 on raw 5-grams ({len(truth):,} true pairs)", head, rows)
-
-
 def measure_growth(folder: Path) -> None:
     rows = []
     for count in (120_000, 480_000):
@@ -228,7 +199,6 @@ def measure_template(_: Path) -> None:
 SECTIONS = {
     "truth": measure_truth,
     "edits": measure_edits,
-    "peers": measure_peers,
     "growth": measure_growth,
     "lookup": measure_lookup,
     "live": measure_live,

@@ -4,6 +4,7 @@ import resource
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +39,12 @@ def write_corpus(corpus: Corpus, path: Path) -> list[str]:
 
 def work_corpus(path: Path, count: Path, seed: Path) -> None:
     write_corpus(build_corpus(int(str(count)), int(str(seed))), path)
+
+
+def work_folded(path: Path, count: Path, seed: Path) -> None:
+    """The corpus with its turns in normal form, for those who have no normal form of their own."""
+    corpus = build_corpus(int(str(count)), int(str(seed)))
+    write_corpus(replace(corpus, dialogues=[[fold(turn) for turn in turns] for turns in corpus.dialogues]), path)
 
 
 def read_turns(path: Path) -> Iterator[pa.Array]:
@@ -90,6 +97,7 @@ def label_components(left: npt.NDArray[np.int64], right: npt.NDArray[np.int64], 
 if __name__ == "__main__":
     workers: dict[str, Callable[..., None]] = {
         "corpus": work_corpus,
+        "folded": work_folded,
         "raw": work_raw,
         "default": work_default,
         "lookup": work_lookup,

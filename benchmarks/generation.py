@@ -48,7 +48,9 @@ class Usage:
 def simulate(**faults: float) -> Iterator[str]:
     """A simulator in a process of its own."""
     command = [sys.executable, "-m", "datagen.simulator.server", json.dumps(faults), "0"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8", cwd=ROOT
+    ) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         yield process.stdout.readline().strip()
