@@ -184,6 +184,48 @@ def curate(
 
 
 @app.command()
+def voice(
+    run: RunArgument,
+    split: Annotated[
+        list[str] | None, typer.Option(help="Only this split of a curated run: train, validation or test.")
+    ] = None,
+    offline: OfflineOption = False,
+    base_url: BaseUrlOption = None,
+    model: ModelOption = None,
+    voice_name: Annotated[
+        str | None, typer.Option("--voice", help="Voice of every persona, in place of the spec's and the personas'.")
+    ] = None,
+    format_: Annotated[str | None, typer.Option("--format", help="wav, mp3 or opus; wav by default.")] = None,
+    api_key_env: ApiKeyEnvOption = None,
+    concurrency: Annotated[int | None, typer.Option(help="Requests in flight at most; 8 by default.")] = None,
+    rpm: RpmOption = None,
+    budget_usd: BudgetUsdOption = None,
+    timeout_s: TimeoutOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Have what the personas say spoken, each utterance paid for once. The same command goes on after any end."""
+    from curation.voicing.voice import VoiceRequest, describe_voices
+    from curation.voicing.voice import voice as start
+    from datagen.endpoint_options import ProviderOptions
+
+    options = ProviderOptions(
+        base_urls=tuple(base_url or ()),
+        model=model,
+        api_key_env=api_key_env,
+        concurrency=concurrency,
+        rpm=rpm,
+        budget_usd=budget_usd,
+        timeout_s=timeout_s,
+        offline=offline,
+    )
+    summary = start(VoiceRequest(run, tuple(split or ()), voice_name, format_, options))
+    if as_json:
+        _print_json(summary)
+    else:
+        print(describe_voices(summary))
+
+
+@app.command()
 def explain(
     run: RunArgument,
     id_: Annotated[str, typer.Argument(metavar="ID", help="A dialogue's id, as in report.html and decisions.parquet.")],

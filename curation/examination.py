@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from curation.against import Contamination, find_contamination
+from curation.damaged_media import list_damaged
 from curation.duplicates.completion import complete_pairs
 from curation.duplicates.index import DuplicateIndex
 from curation.duplicates.pairs import Pairs as FoundPairs
@@ -148,6 +149,7 @@ def examine(work: Workplace, tell: Callable[[int], None] = lambda _: None, desk:
     pairs = index.pairs(index.settings.split_threshold)
     neighbours = _join(rows, index, pairs)
     findings = decide_findings(rows.files, work.settings.filters)
+    findings += list_damaged(rows, work.folder)
     dropped = findings.dropped(len(rows)), findings.dropped(len(rows), beside=DISPUTABLE)
     material = Material(rows, work.source.personas, *dropped)
     opinions = gather_opinions(desk or Desk(work.folder), work.settings, material)

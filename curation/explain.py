@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +61,7 @@ class Explanation:
             **self.decision,
             "scenario": _read_scenario(dialogue),
             "messages": _list_messages(dialogue),
+            **({"media": [asdict(each) for each in dialogue.media]} if dialogue.media else {}),
             "original_messages": _list_messages(self.original) if self.is_edited else None,
             "attempt": paid,
             "findings": self.findings,
@@ -183,6 +184,13 @@ def _list_facts(explanation: Explanation) -> Iterator[tuple[str, str]]:
     facets = scenario.get("facets")
     for name, value in facets.items() if isinstance(facets, dict) else ():
         yield name, str(value)
+    picture = scenario.get("picture")
+    if isinstance(picture, dict):
+        yield "picture", str(picture.get("name", ""))
+    for medium in explanation.dialogue.media:
+        kind = "shows" if medium.kind == "image" else "is spoken in"
+        told = f"{medium.path} · {medium.media_type} · {medium.size:,} bytes · sha256 {medium.sha256}"
+        yield f"turn {medium.message + 1}", f"{kind} {told}"
     attempt = explanation.attempt
     if attempt is not None:
         tokens = f"{attempt.prompt_tokens or 0:,} + {attempt.completion_tokens or 0:,} tokens"

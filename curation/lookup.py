@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from curation.duplicates.grams import make_gram_sets, read_turns
 from curation.normal_form import fold
+from curation.recordings import Recordings
 from datagen.errors import DataError
 from datagen.record import Dialogue
 from datagen.store import SCHEMA, from_row
@@ -46,13 +47,14 @@ def suggest_ids(decisions: pa.Table, id_: str) -> str:
 
 
 def load_texts(folder: Path, ids: Sequence[str]) -> dict[str, Dialogue]:
-    """Dialogues by id, with the texts that were judged: edited where somebody edited them.
+    """Dialogues by id, with the texts that were judged, edited where somebody edited them, and their recordings.
 
     Raises DataError where a text is missing or cannot be read.
     """
     found = _load(folder / ".curation" / _EDITED, ids)
     found |= load_originals(folder, [each for each in ids if each not in found])
-    return found
+    recordings = Recordings.read(folder, ids)
+    return {id_: recordings.add_to(dialogue) for id_, dialogue in found.items()}
 
 
 def load_originals(folder: Path, ids: Sequence[str]) -> dict[str, Dialogue]:

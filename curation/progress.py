@@ -19,6 +19,11 @@ def show_asking() -> AbstractContextManager[Callable[[int], None]]:
     return _show_count("{count:,} answers of models · {pace:,.1f}/s")
 
 
+def show_speaking() -> AbstractContextManager[Callable[[int], None]]:
+    """The same for utterances that were spoken."""
+    return _show_count("{count:,} utterances spoken · {pace:,.1f}/s")
+
+
 @contextmanager
 def _show_count(line: str) -> Iterator[Callable[[int], None]]:
     started = last = time.monotonic()

@@ -24,6 +24,22 @@ DECISIONS = pa.schema(
 the first drop's code, or `duplicate`, `split-tie`, `quota`; `keeper`, `similarity`: of a duplicate; `split`: of an
 accepted or waiting one; `characters`: of all its messages."""
 
+RECORDINGS = pa.schema(
+    [
+        pa.field("id", pa.string(), nullable=False),
+        pa.field("message", pa.int32(), nullable=False),
+        pa.field("text", pa.string(), nullable=False),
+        pa.field("model", pa.string(), nullable=False),
+        pa.field("voice", pa.string(), nullable=False),
+        pa.field("path", pa.string(), nullable=False),
+        pa.field("sha256", pa.string(), nullable=False),
+        pa.field("media_type", pa.string(), nullable=False),
+        pa.field("size", pa.int64(), nullable=False),
+    ]
+)
+"""`media/recordings.parquet` of a run: a row an utterance of a persona that was spoken. `text`: what was spoken, the
+utterance without its directions; a message that says something else by now has no recording. Others: as in `media`."""
+
 FINDINGS = pa.schema(
     [
         pa.field("id", pa.string(), nullable=False),

@@ -14,6 +14,7 @@ from curation.duplicates.pairs import sample_pairs
 from curation.edits import list_edits
 from curation.examination import Examination
 from curation.outputs import list_unreadable, write_splits
+from curation.recordings import Recordings
 from curation.release.curated_set import CuratedSet
 from curation.release.shown import carry_all, count_media
 from curation.report.build import build_report
@@ -36,7 +37,8 @@ def write_curated(examination: Examination, folder: Path) -> dict[str, int]:
     rows, settlement = examination.rows, examination.settlement
     published = settlement.split.copy()
     published[settlement.status != Status.ACCEPTED] = -1
-    counts = write_splits(folder, rows, published)
+    work = examination.work
+    counts = write_splits(folder, rows, published, Recordings.read(work.folder).keep_whole(work.folder))
     tables = {
         "findings": examination.findings.to_table(rows.ids, rows.is_readable),
         "clusters": list_clusters(examination),

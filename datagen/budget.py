@@ -45,7 +45,8 @@ class Budget:
         `price_share`: how much of the price is to be paid for it, in 0..1.
         """
         prompt = int(prompt_characters * MARGIN * (self._densest or UNSEEN_DENSITY)) + 64
-        usd = price_share * self.price.cost(Tokens(prompt, self.max_completion_tokens)) if self.price else 0.0
+        most = Tokens(prompt, self.max_completion_tokens)
+        usd = price_share * self.price.cost(most, prompt_characters) if self.price else 0.0
         return Spending(max(usd, self._dearest_usd), prompt + self.max_completion_tokens)
 
     def fits(self, estimate: Spending) -> bool:

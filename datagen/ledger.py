@@ -231,6 +231,11 @@ class Ledger:
                 "INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?, ?, ?, ?, ?)", [astuple(each) for each in answers]
             )
 
+    def forget_answers(self, keys: Sequence[str]) -> None:
+        """Delete answers, so that they are asked for again."""
+        with _NamingErrors(self.path), self._connection as transaction:
+            transaction.executemany("DELETE FROM answers WHERE key = ?", [(key,) for key in keys])
+
     def time_span(self) -> tuple[str, str] | None:
         """When the first attempt started and the last one ended."""
         first, last = self.read("SELECT min(started_at), max(finished_at) FROM attempts")[0]

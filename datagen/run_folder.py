@@ -90,7 +90,7 @@ def _read_holder(descriptor: int) -> int:
 
 def describe_request(loaded: LoadedSpec) -> dict[str, Any]:
     """All that decides what the run's dialogues are: spec, personas, examples and prompts, without paths."""
-    spec = loaded.spec.model_dump(mode="json", exclude={"provider", "personas", "examples", "picture_detail"})
+    spec = loaded.spec.model_dump(mode="json", exclude={"provider", "personas", "examples", "picture_detail", "voice"})
     if loaded.pictures:
         spec["picture_detail"] = loaded.spec.picture_detail
     for topic in spec["topics"]:
@@ -100,9 +100,12 @@ def describe_request(loaded: LoadedSpec) -> dict[str, Any]:
         if shown := loaded.pictures.get(topic["name"]):
             topic["pictures"] = [picture.to_json() for picture in shown]
     spec["provider"] = {key: getattr(loaded.spec.provider, key) for key in _ASKED_OF_PROVIDER}
-    spec["personas"] = [persona.model_dump(mode="json", exclude={"examples"}) for persona in loaded.personas]
+    spec["personas"] = [persona.model_dump(mode="json", exclude={"examples", "voice"}) for persona in loaded.personas]
     spec["examples"] = {persona: list(texts) for persona, texts in loaded.examples.items()}
     spec["prompts"] = loaded.prompts.model_dump(exclude_none=True)
+    if loaded.spec.voice is not None:
+        voices = {persona.id: persona.voice for persona in loaded.personas if persona.voice}
+        spec["voice"] = {"settings": loaded.spec.voice.model_dump(mode="json"), "personas": voices}
     return spec
 
 
@@ -185,6 +188,9 @@ def _check_change(folder: Path, known: str, asked: str) -> None:
     yaml = YAML(typ="safe")
     before, after = yaml.load(known), yaml.load(asked)
     allowed = {**before, "topics": _allow_growth(before["topics"], after["topics"])}
+    allowed.pop("voice", None)  # it decides recordings, and no dialogue
+    if "voice" in after:
+        allowed["voice"] = after["voice"]
     if allowed == after:
         return
     diff = "\n".join(

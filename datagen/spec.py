@@ -60,6 +60,30 @@ class ProviderSettings(_Form):
     budget_tokens: int | None = Field(None, ge=1)
 
 
+class VoiceSettings(_Form):
+    """The `voice:` block: how `damhwa voice` has the persona's utterances spoken."""
+
+    model: Text
+    voice: Text
+    """The voice's name at the endpoint; a persona's own `voice` comes before it."""
+    format: Literal["wav", "mp3", "opus"] = "wav"
+    base_url: tuple[str, ...] | str = ()
+    """OpenAI-compatible endpoints with `/audio/speech`; empty: OPENAI_BASE_URL, or OpenAI's own."""
+    api_key_env: str = "OPENAI_API_KEY"
+    concurrency: int = Field(8, ge=1, le=256)
+    """Requests in flight at once."""
+    timeout_s: float = Field(120, gt=0)
+    """Seconds for one request, all of it."""
+    rpm: int | None = Field(None, ge=1)
+    """Requests per minute; None: learned from the endpoint."""
+    budget_usd: float | None = Field(None, gt=0)
+    """US dollars of one call of `damhwa voice`."""
+
+    def to_provider(self) -> ProviderSettings:
+        """As any other model is asked."""
+        return ProviderSettings(**self.model_dump(exclude={"voice", "format"}))
+
+
 class Topic(_Form):
     """One topic with the number of accepted dialogues that it must have."""
 
@@ -84,6 +108,8 @@ class Persona(_Form):
     system_prompt: Text
     examples: tuple[str, ...] = ()
     """Transcripts for this persona instead of the spec's; patterns relative to the persona's file."""
+    voice: Text | None = None
+    """Who speaks for it at the endpoint of the spec's `voice:` block; None: the voice that stands there."""
 
 
 class Spec(_Form):
@@ -101,6 +127,8 @@ class Spec(_Form):
     examples: tuple[str, ...] = ()
     picture_detail: Literal["auto", "low", "high", "original"] = "auto"
     """How closely the endpoint looks at a picture, in its own words; `low` costs least."""
+    voice: VoiceSettings | None = None
+    """None: `damhwa voice` takes all from its options."""
 
 
 class Prompts(_Form):

@@ -29,6 +29,7 @@ CODES: dict[str, tuple[str, str]] = {
     "contradiction": ("앞뒤 어긋남", "contradiction"),
     "moderation": ("유해성 평가", "moderation"),
     "semantic": ("뜻이 비슷함", "semantic"),
+    "media": ("사진과 녹음", "media"),
     "contamination": ("외부 데이터와 겹침", "contamination"),
     "human": ("검수", "review"),
 }

@@ -40,6 +40,8 @@ BEYOND_THE_FLOOR = {
     "curation/opinions/embeddings.py": {*ASKING, "datagen.retry"},
     "curation/baseline.py": {*ASKING, *FORMS, "datagen.start", "datagen.transcript"},
     "curation/build.py": {*ASKING, "datagen.start"},
+    "curation/voicing/speak.py": {*ASKING, "datagen.retry"},
+    "curation/voicing/voice.py": {*ASKING, *FORMS, "datagen.run_folder"},
     "review_ui/build_job.py": {"datagen.run_folder", "datagen.status"},
     "review_ui/authoring/open_specs.py": {"datagen.ledger", "datagen.spec_edit"},
     "review_ui/authoring/next_build.py": {

@@ -39,6 +39,7 @@ COMMANDS = (
     damhwa.generate,
     damhwa.build,
     damhwa.curate,
+    damhwa.voice,
     damhwa.export,
     damhwa.publish,
     damhwa.simulate,

@@ -137,7 +137,7 @@ class Asker:
         cost: float | None = None
         try:
             reply = await provider.post(question.call, read)
-            cost = self._price(reply)
+            cost = self._price(reply, question.characters)
         finally:
             if reply is not None:
                 self.budget.settle(question.characters, reply.tokens, cost, estimate)
@@ -146,10 +146,10 @@ class Asker:
         await self._store(question, reply, cost)
         return reply
 
-    def _price(self, reply: Reply) -> float | None:
+    def _price(self, reply: Reply, characters: int) -> float | None:
         if reply.cost_usd is not None:
             return reply.cost_usd
-        return self.prices.price(reply.tokens, reply.model, self.settings.model)
+        return self.prices.price(reply.tokens, reply.model, self.settings.model, characters=characters)
 
     async def _store(self, question: Question, reply: Reply, cost: float | None) -> None:
         """Return once the reply is on the disk; what waits while one transaction is flushed goes into the next."""

@@ -133,7 +133,9 @@ def _find_access(errand: Errand) -> Access:
         if errand.settings.base_url:
             raise UsageError(f"{errand.block}: {exc.message}", exc.hint) from exc
         message = f"{errand.block}: no model to ask: {errand.settings.api_key_env} is not set, and no base_url is given"
-        hint = f"set {errand.settings.api_key_env}, write `base_url:` into `{errand.block}: provider:`, or leave it out"
+        hint = (
+            f"set {errand.settings.api_key_env}, write a `base_url:` into the block `{errand.block}:`, or leave it out"
+        )
         raise UsageError(message, hint) from exc
 
 

@@ -336,6 +336,7 @@ WORDS: dict[str, Words] = {
     "code:label-leak": ("화자 표시 노출", "label-leak"),
     "code:language": ("언어", "language"),
     "code:length": ("길이", "length"),
+    "code:media": ("사진과 녹음", "media"),
     "code:moderation": ("유해성 분류", "moderation"),
     "code:name": ("호칭", "name"),
     "code:near-duplicate": ("닮은 대화", "near-duplicate"),

@@ -1,9 +1,9 @@
 """The requests that the simulator understands."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
 
 from datagen.picture import Picture
 from datagen.simulator.speech import MOST_CHARACTERS
@@ -19,6 +19,12 @@ class _Part(BaseModel):
     type: Literal["text", "image_url"]
     text: str = ""
     image_url: _ImageUrl | None = None
+
+    @model_validator(mode="after")
+    def _holds_what_it_says(self) -> Self:
+        if self.type not in self.model_fields_set:
+            raise ValueError(f"a part of the type {self.type} without `{self.type}`")
+        return self
 
 
 class _ChatMessage(BaseModel):
