@@ -15,13 +15,13 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from curation.recordings import Recordings, add_recordings, mute
+from curation.recordings import Recordings, add_recordings
 from curation.rows import Rows, scan
 from curation.schemas import UNREADABLE
 from curation.settling.split_memory import SPLITS
 from curation.source import Unreadable
 from datagen.errors import DataError
-from datagen.store import ROWS_PER_GROUP, SCHEMA, from_row, to_columns
+from datagen.store import ROWS_PER_GROUP, SCHEMA
 
 SHARD_ROWS = 50_000
 
@@ -93,30 +93,6 @@ def write_splits(
                 table = pa.Table.from_batches([batch]).take(pa.array(picked)).cast(SCHEMA)
                 writers[name].write(add_recordings(table, spoken))
     return {name: writer.close() for name, writer in writers.items()}
-
-
-def add_to_splits(curated: Path, recordings: Recordings) -> None:
-    """Write the splits of a run anew with exactly these recordings; all else in `curated/` stays as it is.
-
-    Nothing happens where nothing was curated. Raises DataError where the disk does not take it.
-    """
-    if not curated.is_dir():
-        return
-    with replace_folder(curated) as fresh:
-        for path in sorted(each for each in curated.rglob("*") if each.is_file()):
-            target = fresh / path.relative_to(curated)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            if path.suffix == ".parquet" and path.parent.parent == curated and path.parent.name in SPLITS:
-                _rewrite_shard(path, target, recordings)
-            else:
-                shutil.copy2(path, target)
-
-
-def _rewrite_shard(path: Path, target: Path, recordings: Recordings) -> None:
-    with pq.ParquetFile(path) as file, pq.ParquetWriter(target, SCHEMA, compression="zstd") as writer:
-        for batch in file.iter_batches(batch_size=ROWS_PER_GROUP):
-            dialogues = [recordings.add_to(mute(from_row(row))) for row in batch.to_pylist()]
-            writer.write_table(pa.table(to_columns(dialogues), schema=SCHEMA), row_group_size=ROWS_PER_GROUP)
 
 
 class _ShardWriter:

@@ -19,6 +19,7 @@ from curation.release.curated_set import CuratedSet
 from curation.release.shown import carry_all, count_media
 from curation.report.build import build_report
 from curation.report.card import render_card
+from curation.report.document import Report
 from curation.report.input import Bands, Leakage, Pair, ReportInput
 from curation.report.page import render_report
 from curation.settling.settlement import Status
@@ -54,10 +55,14 @@ def write_curated(examination: Examination, folder: Path) -> dict[str, int]:
     text = json.dumps(report, ensure_ascii=False, indent=1)
     (folder / "report.json").write_text(text, encoding="utf-8")
     (folder / "report.html").write_text(render_report(report), encoding="utf-8")
-    media = count_media(CuratedSet(folder, counts).read_media(), carry_all)
-    card = render_card(report, examination.work.settings.licence, media)
-    (folder / "README.md").write_text(card, encoding="utf-8")
+    write_card(folder, report, counts, work.settings.licence)
     return counts
+
+
+def write_card(folder: Path, report: Report, counts: dict[str, int], licence: str | None) -> None:
+    """Write the dataset card, which counts what the splits show and say. `counts`: split → dialogues."""
+    media = count_media(CuratedSet(folder, counts).read_media(), carry_all)
+    (folder / "README.md").write_text(render_card(report, licence, media), encoding="utf-8")
 
 
 def _gather(examination: Examination, tables: Mapping[str, pa.Table]) -> ReportInput:

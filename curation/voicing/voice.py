@@ -16,12 +16,13 @@ from typing import Any
 from pydantic import ValidationError
 
 from curation.opinions.desk import Desk, Errand
-from curation.outputs import add_to_splits
 from curation.progress import show_speaking
 from curation.recordings import Recordings, write_recordings
+from curation.settings import FILE_NAME, load_settings
 from curation.settling.split_memory import SPLITS
 from curation.source import is_run
 from curation.voicing.lines import Casting, Line, list_lines
+from curation.voicing.splits import add_to_splits
 from datagen.console import err, format_money
 from datagen.endpoint_options import SIMULATOR_MODEL, Access, ProviderOptions, run_simulator
 from datagen.errors import UsageError
@@ -159,7 +160,9 @@ def _publish(folder: Path, ledger: Ledger, casting: Casting, places: tuple[Path,
         err.print(f"note: {damaged:,} recordings are damaged or gone, and left out", markup=False)
     if whole or Recordings.read(folder):
         write_recordings(folder, whole)
-        add_to_splits(folder / "curated", whole)
+        kept_settings = folder / FILE_NAME
+        settings = load_settings(kept_settings if kept_settings.is_file() else None)
+        add_to_splits(folder / "curated", whole, settings.licence)
     count = sum(len(own) for own in now.by_id.values())
     return {"dialogues": len(now.by_id), "recordings": count, "bytes": sum(each.medium.size for each in now)}
 
