@@ -76,7 +76,7 @@ def _read_media(value: object, turns: int) -> tuple[Medium, ...]:
         return ()
     try:
         media = tuple(Medium(**each) for each in value)  # type: ignore[attr-defined]
-        if all(0 <= each.message < turns and _is_ours(each) for each in media):
+        if all(_is_ours(each) and 0 <= each.message < turns for each in media):
             return media
     except TypeError:
         pass
@@ -85,6 +85,9 @@ def _read_media(value: object, turns: int) -> tuple[Medium, ...]:
 
 def _is_ours(medium: Medium) -> bool:
     """Whether it names a file of `media/`, by its hash; whatever else is no path that anybody should open."""
+    texts = (medium.kind, medium.path, medium.sha256, medium.media_type)
+    if type(medium.message) is not int or type(medium.size) is not int or not all(type(each) is str for each in texts):
+        return False
     found = _OUR_FILE.fullmatch(medium.path)
     return found is not None and found[1] == medium.sha256
 
@@ -140,7 +143,9 @@ def _join_text(number: int, parts: Sequence[object]) -> str:
     texts: list[str] = []
     for part in parts:
         type_ = part.get("type") if isinstance(part, dict) else None
-        if type_ == "text" and isinstance(part, dict) and isinstance(part.get("text"), str):
+        if type_ == "text" and isinstance(part, dict):
+            if not isinstance(part.get("text"), str):
+                raise BadRowError(f"turn {number} has a text part whose text is {_describe(part.get('text'))}")
             texts.append(part["text"])
         elif not isinstance(type_, str) or type_ not in MEDIA_PARTS:
             expected = f"text, {', '.join(MEDIA_PARTS)}"

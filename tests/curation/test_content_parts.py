@@ -3,19 +3,22 @@
 import base64
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from curation.content_parts import MediaPlaces
 from curation.curate import CurateRequest, curate
 from curation.edits import put_text
 from curation.row import BadRowError, read_dialogue
 from datagen.record import Dialogue, Message
-from datagen.store import read_dialogues
+from datagen.store import read_dialogues, to_columns
 from tests.pictures import MP3, make_png, make_wav
 
 ASKED = "이 사진 좀 봐, 우리 동네 벚꽃이야"
@@ -154,6 +157,32 @@ def test_what_is_no_file_of_the_data_is_told_and_stores_nothing(data: Path, name
         read(data, make_row(show({"url": "files/벚꽃.png"}), part))
     assert str(caught.value).startswith("turn 1")
     assert not (data.parent / "out").exists()
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=6,
+)
+VALUES = JSON | st.sampled_from(["files/벚꽃.png", f"data:image/png;base64,{encode(PNG)}", "data:,", "\ud800.png", "."])
+OBJECTS = st.dictionaries(st.sampled_from(["url", "path", "data", "bytes", "format"]), VALUES, max_size=3)
+TYPES = st.sampled_from(["text", "image_url", "image", "input_audio", "audio_url", "audio"])
+PARTS = st.dictionaries(TYPES | st.just("type"), VALUES | OBJECTS | TYPES, max_size=4) | JSON
+MEDIA = st.dictionaries(
+    st.sampled_from(["message", "kind", "path", "sha256", "media_type", "size"]),
+    JSON | st.sampled_from([0, 0.5, True, "image", "0" * 64, f"media/{'0' * 64}.png", "image/png"]),
+    min_size=5,
+)
+
+
+@given(parts=st.lists(PARTS, max_size=3), media=st.none() | st.lists(MEDIA | JSON, max_size=2) | JSON)
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_a_row_holds_it_is_a_dialogue_or_a_bad_row(data: Path, parts: list[Any], media: Any) -> None:
+    row = make_row(*parts, media=media)
+    with suppress(BadRowError):
+        dialogue = read(data, row)
+        assert to_columns([dialogue])
+        assert all((data.parent / "out" / each.path).is_file() for each in dialogue.media)
 
 
 def test_a_picture_without_a_word_is_told(data: Path) -> None:
