@@ -7,14 +7,19 @@ each side is a process of its own and does all of its own work, reading and toke
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
 
 from benchmarks.peers.environments import find_cause
 from benchmarks.peers.figures import Column
 from benchmarks.peers.generation import Contestant
 from benchmarks.peers.peer import Peer
-from benchmarks.peers.processes import run
+from benchmarks.peers.processes import Usage, run
 from benchmarks.peers.report import Run, Scene
+from datagen.errors import DataError
 
 PEERS = (
     Peer(
@@ -54,6 +59,27 @@ ABOUT = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class StageJob:
+    """`rows`: a file of conversations. `arguments`: the Trainer's, as our own stage has them."""
+
+    rows: str
+    arguments: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What TRL's adapter is handed."""
+
+    base: str
+    template: str
+    lora: dict[str, Any]
+    seed: int
+    max_length: int
+    stages: list[StageJob]
+    output: str = ""
+
+
 def measure_training(
     folder: Path, contestants: Sequence[Contestant], places: Sequence[str], rounds: int, switches: dict[str, str]
 ) -> list[Run]:
@@ -64,82 +90,84 @@ def measure_training(
         for contestant in contestants:
             work = folder / f"{number}-{contestant.name}"
             work.mkdir()
-            if contestant.peer is None:
-                command = [sys.executable, "-m", "damhwa", "train", str(recipe), "--out", str(work / "model")]
-            else:
-                (work / "job.json").write_text(json.dumps(_place_job(job, work)), encoding="utf-8")
-                module = f"benchmarks.peers.adapters.{contestant.peer.adapter}"
-                command = [str(contestant.python), "-m", module, str(work / "job.json")]
-            usage = run(command, work / "log", TIMEOUT_S, switches)
-            trouble = f"did not end within {TIMEOUT_S} s" if usage.is_late else None
-            if usage.code and not usage.is_late:
-                trouble = f"exit {usage.code}: {find_cause(work / 'log')}"
-            figures = {"wall_s": usage.wall_s, "cpu_s": usage.cpu_s, "peak_mb": usage.peak_mb}
+            is_ours = contestant.peer is None
+            usage = run(_command(contestant, work, recipe, job), work / "log", TIMEOUT_S, switches)
+            trouble = _tell_trouble(usage, work)
+            figures: dict[str, float] = {}
             if trouble is None:
                 losses = read_losses(work)
-                figures["steps"] = len(losses)
-                if contestant.peer is None:
-                    ours = losses
-                else:
-                    figures["largest"] = 1e6 * find_largest_difference(ours, losses)
-            runs.append(Run("stages", contestant.name, number, {} if trouble else figures, trouble))
+                ours = losses if is_ours else ours
+                figures = {"wall_s": usage.wall_s, "cpu_s": usage.cpu_s, "peak_mb": usage.peak_mb, "steps": len(losses)}
+                figures |= {} if is_ours else {"largest": 1e6 * find_largest_difference(ours, losses)}
+            runs.append(Run("stages", contestant.name, number, figures, trouble))
             print(f"training {number} {contestant.name}: {figures} {trouble or ''}", file=sys.stderr, flush=True)
     return runs
 
 
-def prepare_job(folder: Path, places: Sequence[str], switches: dict[str, str]) -> tuple[Path, dict[str, object]]:
-    """Our recipe on a base in a folder, and the same as a job for TRL. The base is made here, outside of the rounds."""
-    from ruamel.yaml import YAML
+def _command(contestant: Contestant, work: Path, recipe: Path, job: Job) -> list[str]:
+    if contestant.peer is None:
+        return _train_command(recipe, work / "model")
+    stages = [
+        replace(stage, arguments={**stage.arguments, "output_dir": str(work / f"stage-{number}")})
+        for number, stage in enumerate(job.stages)
+    ]
+    placed = replace(job, stages=stages, output=str(work / "losses.json"))
+    (work / "job.json").write_text(json.dumps(asdict(placed)), encoding="utf-8")
+    module = f"benchmarks.peers.adapters.{contestant.peer.adapter}"
+    return [str(contestant.python), "-m", module, str(work / "job.json")]
 
+
+def _train_command(recipe: Path, out: Path) -> list[str]:
+    return [sys.executable, "-m", "damhwa", "train", str(recipe), "--out", str(out)]
+
+
+def _tell_trouble(usage: Usage, work: Path) -> str | None:
+    if usage.is_late:
+        return f"did not end within {TIMEOUT_S} s"
+    return f"exit {usage.code}: {find_cause(work / 'log')}" if usage.code else None
+
+
+def prepare_job(folder: Path, places: Sequence[str], switches: dict[str, str]) -> tuple[Path, Job]:
+    """Our recipe on a base in a folder, and the same as a job for TRL. The base is made here, outside of the rounds."""
     from benchmarks.training import MARKED_TEMPLATE, read_all, write_recipe
     from train.recipe import load_recipe
     from train.stage import describe_arguments
 
-    loaded = write_recipe(folder, [str(Path(place).resolve()) for place in places], EPOCHS)
     made = folder / "made"
-    first = run(
-        [sys.executable, "-m", "damhwa", "train", str(loaded.path), "--out", str(made)],
-        folder / "base.log",
-        TIMEOUT_S,
-        switches,
-    )
+    tiny = write_recipe(folder, places, EPOCHS)
+    first = run(_train_command(tiny.path, made), folder / "base.log", TIMEOUT_S, switches)
     if first.code:
-        raise SystemExit(f"the base could not be made: {find_cause(folder / 'base.log')}")
-    form = loaded.recipe.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
-    form["base"] = {key: value for key, value in form["base"].items() if key != "tiny"} | {"model": str(made / "base")}
-    form["persona"] = str(Path("specs/personas/exa.yaml").resolve())
-    path = folder / "on-folder.yaml"
-    with path.open("w", encoding="utf-8") as file:
-        YAML(typ="safe").dump(form, file)
-    again = load_recipe(path)
+        raise DataError(f"the base could not be made: {find_cause(folder / 'base.log')}", f"see {folder / 'base.log'}")
+    loaded = load_recipe(_write_on_folder(tiny.path, made / "base"))
     stages = []
-    for number, (stage, place) in enumerate(zip(again.recipe.stages, places, strict=True)):
+    for number, (stage, place) in enumerate(zip(loaded.recipe.stages, places, strict=True)):
         rows = folder / f"rows-{number}.json"
-        messages = [{"messages": list(each.messages)} for each in read_all([place], again, "train")]
+        messages = [{"messages": list(each.messages)} for each in read_all([place], loaded, "train")]
         rows.write_text(json.dumps(messages, ensure_ascii=False), encoding="utf-8")
-        arguments = describe_arguments(again.recipe, stage, folder)
+        arguments = describe_arguments(loaded.recipe, stage, folder)
         arguments |= {"remove_unused_columns": True, "eval_strategy": "no", "save_strategy": "no"}
-        stages.append({"rows": str(rows), "arguments": arguments})
-    lora = again.recipe.lora
-    job: dict[str, object] = {
-        "base": str(made / "base"),
-        "template": MARKED_TEMPLATE,
-        "lora": {"r": lora.r, "lora_alpha": lora.alpha, "lora_dropout": 0.0, "target_modules": list(lora.targets)},
-        "seed": again.recipe.seed,
-        "max_length": 2048,
-        "stages": stages,
+        stages.append(StageJob(str(rows), arguments))
+    lora = loaded.recipe.lora
+    adapter = {
+        "r": lora.r,
+        "lora_alpha": lora.alpha,
+        "lora_dropout": lora.dropout,
+        "target_modules": list(lora.targets),
     }
-    return path, job
+    base = str(made / "base")
+    return loaded.path, Job(base, MARKED_TEMPLATE, adapter, loaded.recipe.seed, loaded.recipe.max_tokens, stages)
 
 
-def _place_job(job: dict[str, object], work: Path) -> dict[str, object]:
-    stages = job["stages"]
-    assert isinstance(stages, list)
-    placed = [
-        {**each, "arguments": {**each["arguments"], "output_dir": str(work / f"stage-{number}")}}
-        for number, each in enumerate(stages)
-    ]
-    return {**job, "stages": placed, "output": str(work / "losses.json")}
+def _write_on_folder(recipe: Path, base: Path) -> Path:
+    """The same recipe on a base that lies there already."""
+    yaml = YAML(typ="safe")
+    form = yaml.load(recipe.read_text(encoding="utf-8"))
+    del form["base"]["tiny"]
+    form["base"]["model"] = str(base)
+    path = recipe.with_name("on-folder.yaml")
+    with path.open("w", encoding="utf-8") as file:
+        yaml.dump(form, file)
+    return path
 
 
 def read_losses(work: Path) -> list[float]:
