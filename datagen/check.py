@@ -158,8 +158,8 @@ def _describe_categories(rows: list[TopicForecast]) -> str:
 
 
 def _list_dimensions(loaded: LoadedSpec, topic: Topic) -> Dimensions:
-    personas = tuple(persona.id for persona in loaded.personas)
-    return list_dimensions(loaded.spec, topic, personas, loaded.pictures.get(topic.name, ()))
+    pictures = loaded.pictures.get(topic.name, ())
+    return list_dimensions(loaded.spec, topic, loaded.persona_ids, pictures, loaded.user_ids)
 
 
 def _price_batches(loaded: LoadedSpec, rows: list[TopicForecast]) -> float | None:

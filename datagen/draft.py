@@ -39,6 +39,8 @@ class Draft:
     answer: Answer | None
     cost_usd: float | None
     verdict: Verdict
+    duet: int | None = None
+    """The duet that it ends, whose utterances are in the ledger already."""
 
     def to_entry(self, seq: int, slot: Slot) -> Entry:
         """The ledger's entry for it, with the number `seq`."""
@@ -67,7 +69,7 @@ class Draft:
             started_at=self.started_at.isoformat(timespec="milliseconds"),
             finished_at=self.finished_at.isoformat(timespec="microseconds"),
         )
-        return Entry(attempt, self.verdict.messages)
+        return Entry(attempt, self.verdict.messages, self.duet)
 
 
 def judge_answer(answer: Answer, spec: Spec) -> Verdict:

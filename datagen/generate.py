@@ -11,10 +11,12 @@ from typing import Any
 from datagen.budget import Budget
 from datagen.clock import Clock, read_clock
 from datagen.drafter import Drafter, TranscriptDrafter
+from datagen.duet_drafter import DuetDrafter
 from datagen.endpoints import Lane
 from datagen.errors import DamhwaError, DataError, InterruptedRunError
 from datagen.group_commit import GroupCommit
 from datagen.ledger import Ledger
+from datagen.ledger_duets import Utterance
 from datagen.outcome import Outcomes
 from datagen.prices import PriceList
 from datagen.prompt import PromptWriter
@@ -57,8 +59,8 @@ class Generation:
 
     def __post_init__(self) -> None:
         till = Till(self.provider, self.budget, self.prices, self._wait_for_change, self._describe_stored)
-        self._drafter = TranscriptDrafter(self.loaded, PromptWriter(self.loaded), till, self.clock)
         self._commits = GroupCommit(self.ledger)
+        self._drafter = self._choose_drafter(till)
         self._seq = self.ledger.last_seq()
 
     @property
@@ -72,6 +74,11 @@ class Generation:
     @property
     def tally(self) -> Tally:
         return self.outcomes.tally
+
+    def _choose_drafter(self, till: Till) -> Drafter:
+        if self.loaded.spec.mode == "duet":
+            return DuetDrafter(self.loaded, self.ledger, till, self._commits, self.clock, self._note_utterance)
+        return TranscriptDrafter(self.loaded, PromptWriter(self.loaded), till, self.clock)
 
     async def run(self) -> None:
         """Work until every quota is met or the run must stop; what was accepted is sealed either way.
@@ -158,6 +165,10 @@ class Generation:
         await self._commits.add(entry)
         self._unsealed += entry.messages is not None
         self.outcomes.count(slot, entry)
+
+    def _note_utterance(self, utterance: Utterance) -> None:
+        self.tally.spend(utterance)
+        self._wake_all()  # what it had set aside of the budget is free again
 
     async def _seal_now_and_then(self) -> None:
         await self._sleep_unless_finished(0.05)

@@ -1,4 +1,4 @@
-"""Attempts on their way into the ledger: whatever waits while one transaction is flushed goes into the next.
+"""What is on its way into the ledger: whatever waits while one transaction is flushed goes into the next.
 
 So the loop never waits for the disk, and at 1,000 replies a second there are some hundred flushes, not a thousand.
 """
@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from datagen.ledger import Entry, Ledger
+from datagen.ledger_duets import SaidEntry
 
 Result = TypeVar("Result")
 
@@ -19,10 +20,10 @@ class GroupCommit:
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ledger")
-        self._waiting: list[tuple[Entry, asyncio.Future[None]]] = []
+        self._waiting: list[tuple[Entry | SaidEntry, asyncio.Future[None]]] = []
         self._draining: asyncio.Task[None] | None = None
 
-    async def add(self, entry: Entry) -> None:
+    async def add(self, entry: Entry | SaidEntry) -> None:
         """Return once the entry is on the disk. Raises DataError where it could not be written."""
         done = asyncio.get_running_loop().create_future()
         self._waiting.append((entry, done))
@@ -47,7 +48,7 @@ class GroupCommit:
         finally:
             self._draining = None
 
-    async def _write(self, batch: list[tuple[Entry, "asyncio.Future[None]"]]) -> None:
+    async def _write(self, batch: list[tuple[Entry | SaidEntry, "asyncio.Future[None]"]]) -> None:
         try:
             await self.call(self._ledger.commit, [entry for entry, _ in batch])
         except Exception as exc:

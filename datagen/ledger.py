@@ -8,12 +8,24 @@ import json
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import astuple, dataclass, fields
+from dataclasses import astuple, dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
 from datagen.errors import DataError, UsageError
+from datagen.ledger_duets import (
+    DuetKey,
+    SaidEntry,
+    Utterance,
+    end_duets,
+    find_duet,
+    insert_utterances,
+    list_open_duets,
+    list_utterances,
+    read_last_duet,
+    sum_open_duets,
+)
 from datagen.ledger_migrations import APPLICATION_ID, MIGRATIONS, Migration, migrate
 from datagen.record import Dialogue, Message
 from datagen.scenario import list_media
@@ -58,6 +70,8 @@ class Entry:
 
     attempt: Attempt
     messages: tuple[Message, ...] | None
+    duet: int | None = None
+    """The duet that it ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +103,8 @@ class TopicTally:
     unpriced: int = 0
     """Replies with an unknown price."""
     requests: int = 0
+    under_way: int = 0
+    """Duets that were begun and are not finished. Their tokens, cost and requests are in the sums above."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,10 +170,11 @@ class Ledger:
         with _NamingErrors(self.path), self._connection:
             self._connection.executemany("INSERT OR REPLACE INTO run VALUES (?, ?)", settings.items())
 
-    def commit(self, entries: Sequence[Entry]) -> None:
-        """Write attempts in one durable transaction: all of them or, with an error raised, none."""
+    def commit(self, written: Sequence[Entry | SaidEntry]) -> None:
+        """Write attempts and utterances in one durable transaction: all of them or, with an error raised, none."""
         with self.transaction() as transaction:
-            insert_entries(transaction, entries)
+            insert_utterances(transaction, [entry for entry in written if isinstance(entry, SaidEntry)])
+            insert_entries(transaction, [entry for entry in written if isinstance(entry, Entry)])
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
@@ -187,7 +204,35 @@ class Ledger:
             yield from (row[0] for row in self._connection.execute(_SCENARIOS, (topic,)))
 
     def tallies(self) -> dict[str, TopicTally]:
-        return {topic: TopicTally(*numbers) for topic, *numbers in self.read(_TALLIES)}
+        """Topic → what was made and paid, duets that are under way included."""
+        tallies = {topic: TopicTally(*numbers) for topic, *numbers in self.read(_TALLIES)}
+        with _NamingErrors(self.path):
+            for topic, count, sums in sum_open_duets(self._connection):
+                tally = tallies.get(topic, TopicTally())
+                names = ("prompt_tokens", "completion_tokens", "cached_tokens", "cost_usd", "unpriced", "requests")
+                added = {name: getattr(tally, name) + more for name, more in zip(names, sums, strict=True)}
+                tallies[topic] = replace(tally, under_way=count, **added)
+        return tallies
+
+    def last_duet(self) -> int:
+        with _NamingErrors(self.path):
+            return read_last_duet(self._connection)
+
+    def open_duets(self, topic: str) -> list[DuetKey]:
+        """The topic's duets that are under way."""
+        with _NamingErrors(self.path):
+            return list(list_open_duets(self._connection, topic))
+
+    def utterances(self, duet: int) -> list[Utterance]:
+        """Every request of a duet, in order."""
+        with _NamingErrors(self.path):
+            return list_utterances(self._connection, duet)
+
+    def utterances_of_attempt(self, seq: int) -> list[Utterance]:
+        """Every request of the duet that an attempt ended; none where it was no duet's."""
+        with _NamingErrors(self.path):
+            duet = find_duet(self._connection, seq)
+            return [] if duet is None else list_utterances(self._connection, duet)
 
     def endpoints(self) -> list[EndpointTally]:
         """Who answered, the one with most answers first."""
@@ -290,6 +335,7 @@ class Ledger:
 def insert_entries(transaction: sqlite3.Connection, entries: Sequence[Entry]) -> None:
     """Write attempts, and fill the slots of the accepted ones, as a part of a transaction."""
     transaction.executemany(_INSERT, [astuple(entry.attempt) for entry in entries])
+    end_duets(transaction, [(each.attempt.seq, each.duet) for each in entries if each.duet is not None])
     transaction.executemany(
         "INSERT INTO slots (topic, number, attempt, messages) VALUES (?, ?, ?, ?)",
         [

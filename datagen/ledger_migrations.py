@@ -114,7 +114,49 @@ def migrate_to_3(connection: sqlite3.Connection) -> None:
         connection.execute(statement)
 
 
-MIGRATIONS: tuple[Migration, ...] = (migrate_to_1, migrate_to_2, migrate_to_3)
+def migrate_to_4(connection: sqlite3.Connection) -> None:
+    """Duets, an utterance a row; `attempt` is null while one is under way, and a slot has one such at most."""
+    for statement in (
+        """CREATE TABLE duets (
+            id INTEGER PRIMARY KEY,
+            topic TEXT NOT NULL,
+            slot INTEGER NOT NULL,
+            tries INTEGER NOT NULL,
+            scenario TEXT NOT NULL,
+            attempt INTEGER UNIQUE REFERENCES attempts (seq)
+        ) STRICT""",
+        "CREATE UNIQUE INDEX duets_under_way ON duets (topic, slot) WHERE attempt IS NULL",
+        """CREATE TABLE utterances (
+            duet INTEGER NOT NULL REFERENCES duets (id),
+            number INTEGER NOT NULL,
+            kind TEXT NOT NULL CHECK (kind IN ('user', 'persona', 'summary')),
+            again INTEGER NOT NULL,
+            prompt_sha256 TEXT NOT NULL,
+            endpoint TEXT NOT NULL,
+            outcome TEXT NOT NULL CHECK (outcome IN ('accepted', 'rejected', 'failed')),
+            reason TEXT,
+            detail TEXT,
+            reply TEXT,
+            text TEXT,
+            finish_reason TEXT,
+            model TEXT,
+            provider TEXT,
+            prompt_tokens INTEGER,
+            completion_tokens INTEGER,
+            cached_tokens INTEGER,
+            cost_usd REAL,
+            requests INTEGER NOT NULL,
+            started_at TEXT NOT NULL,
+            finished_at TEXT NOT NULL,
+            UNIQUE (duet, number, kind, again)
+        ) STRICT""",
+        # one row at most of an utterance is in the dialogue
+        "CREATE UNIQUE INDEX utterances_said ON utterances (duet, number, kind) WHERE outcome = 'accepted'",
+    ):
+        connection.execute(statement)
+
+
+MIGRATIONS: tuple[Migration, ...] = (migrate_to_1, migrate_to_2, migrate_to_3, migrate_to_4)
 
 
 def migrate(connection: sqlite3.Connection, path: Path, migrations: Sequence[Migration]) -> None:

@@ -37,6 +37,8 @@ class Outcomes:
         else:
             queue.reject(slot, entry.attempt.reason or "unknown")
         self.tally.count(entry.attempt, dropped)
+        if entry.duet is None:  # of a duet each utterance was counted as it came
+            self.tally.spend(entry.attempt)
 
     def check_reach(self, folder: Path) -> None:
         """Raises QuotaOutOfReachError where a topic's drafts were nearly all rejected."""

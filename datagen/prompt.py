@@ -21,7 +21,7 @@ from datagen.spec import LoadedSpec
 
 EXAMPLES_SHOWN = 2
 
-_SPEECH_LEVELS = {"banmal": "반말", "jondaetmal": "존댓말"}
+SPEECH_LEVELS = {"banmal": "반말", "jondaetmal": "존댓말"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,8 @@ class Prompt:
     system: str
     user: str
     picture: ShownPicture | None = None
+    turns: tuple[str, ...] = ()
+    """What was said after that, assistant and user in turn."""
 
     @property
     def messages(self) -> list[dict[str, Any]]:
@@ -57,7 +59,9 @@ class Prompt:
         if self.picture is not None:
             image = {"type": "image_url", "image_url": {"url": url, "detail": self.picture.detail}}
             shown = [{"type": "text", "text": self.user}, image]
-        return [{"role": "system", "content": self.system}, {"role": "user", "content": shown}]
+        first: list[dict[str, Any]] = [{"role": "system", "content": self.system}, {"role": "user", "content": shown}]
+        roles = ("assistant", "user")
+        return first + [{"role": roles[index % 2], "content": turn} for index, turn in enumerate(self.turns)]
 
     @property
     def sha256(self) -> str:
@@ -69,7 +73,7 @@ class Prompt:
     def characters(self) -> int:
         """Of its text; a picture counts as the text that would have as many tokens."""
         shown = round(self.picture.tokens / TOKENS_PER_CHARACTER) if self.picture else 0
-        return len(self.system) + len(self.user) + shown
+        return len(self.system) + len(self.user) + sum(map(len, self.turns)) + shown
 
 
 class PromptWriter:
@@ -85,7 +89,7 @@ class PromptWriter:
             self._picture = environment.from_string(loaded.prompts.picture or "")
             self._personas = {persona.id: persona for persona in loaded.personas}
             self._systems = {
-                persona.id: system.render(persona=persona, speech_level=_SPEECH_LEVELS[persona.speech_level])
+                persona.id: system.render(persona=persona, speech_level=SPEECH_LEVELS[persona.speech_level])
                 for persona in loaded.personas
             }
         except TemplateError as exc:

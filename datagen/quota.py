@@ -8,6 +8,7 @@ not count (`drop`): then a slot more is asked for.
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from math import ceil
 
 from datagen.scenario import Dimensions, Scenario, plan_scenarios, redraw_scenarios
@@ -42,6 +43,8 @@ class TopicState:
     """Dialogues that count towards the quota: all that fill a slot, or those of them that curation accepted."""
     under_way: frozenset[int] = frozenset()
     """Slots with a draft under way, in a batch of an earlier call; their scenarios are among the asked ones."""
+    begun: dict[int, tuple[int, Scenario]] = field(default_factory=dict)
+    """Slot → tries and scenario of a duet that was begun: it goes on before another is."""
 
 
 @dataclass(slots=True)
@@ -138,8 +141,13 @@ class TopicQueue:
         )
 
     def _list_open(self, state: TopicState) -> Iterator[Slot]:
+        begun = {number: state.begun[number] for number in state.begun.keys() - state.filled}
+        for number, planned in enumerate(islice(plan_scenarios(self.dimensions), max(begun, default=-1) + 1)):
+            if number in begun:
+                tries, scenario = begun[number]
+                yield Slot(self.dimensions.topic, number, planned, scenario, tries)
         for number, planned in enumerate(plan_scenarios(self.dimensions)):
-            if number not in state.filled and number not in state.under_way:
+            if number not in state.filled and number not in state.under_way and number not in begun:
                 tries = state.tries.get(number, 0)
                 slot = Slot(self.dimensions.topic, number, planned, planned, tries)
                 yield self._redraw(slot, tries) if tries or hash(planned) in self._asked else slot

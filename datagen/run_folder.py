@@ -26,6 +26,9 @@ from datagen.spec import LoadedSpec
 _ASKED_OF_PROVIDER = ("model", "temperature", "max_completion_tokens")
 """What of the provider block decides the dialogues; concurrency, limits and addresses may change between calls."""
 
+_OF_DUETS = ("mode", "users", "context_tokens")
+"""Frozen in runs of duets alone: what other runs froze stays what it was."""
+
 TRIES_TO_LOCK = 5
 """20 ms apart: `find_holder` holds the lock for microseconds, and is no reason to refuse."""
 
@@ -90,13 +93,12 @@ def _read_holder(descriptor: int) -> int:
 
 def describe_request(loaded: LoadedSpec) -> dict[str, Any]:
     """All that decides what the run's dialogues are: spec, personas, examples and prompts, without paths."""
-    spec = loaded.spec.model_dump(mode="json", exclude={"provider", "personas", "examples", "picture_detail", "voice"})
+    left_out = {"provider", "personas", "examples", "picture_detail", "voice", *_OF_DUETS}
+    spec = loaded.spec.model_dump(mode="json", exclude=left_out)
     if loaded.pictures:
         spec["picture_detail"] = loaded.spec.picture_detail
     for topic in spec["topics"]:
-        del topic[
-            "pictures"
-        ]  # its path; the pictures themselves are what was asked, and what text alone froze stays so
+        del topic["pictures"]  # its path; the pictures are what was asked, and what text alone froze stays so
         if shown := loaded.pictures.get(topic["name"]):
             topic["pictures"] = [picture.to_json() for picture in shown]
     spec["provider"] = {key: getattr(loaded.spec.provider, key) for key in _ASKED_OF_PROVIDER}
@@ -106,6 +108,9 @@ def describe_request(loaded: LoadedSpec) -> dict[str, Any]:
     if loaded.spec.voice is not None:
         voices = {persona.id: persona.voice for persona in loaded.personas if persona.voice}
         spec["voice"] = {"settings": loaded.spec.voice.model_dump(mode="json"), "personas": voices}
+    if loaded.users:
+        spec |= loaded.spec.model_dump(mode="json", include={"mode", "context_tokens"})
+        spec["users"] = [user.model_dump(mode="json") for user in loaded.users]
     return spec
 
 

@@ -1,4 +1,4 @@
-"""What one dialogue is asked to be: its persona, situation, facets, opening and length.
+"""What one dialogue is asked to be: its persona (and, of a duet, its user), situation, facets, opening and length.
 
 A scenario follows from the spec's seed, the topic and the slot's number alone, so a re-run asks the same. Within a
 topic each dimension is spread evenly: every slot takes, in each dimension, one of the values used least so far (ties
@@ -31,8 +31,11 @@ class Scenario:
     facets: tuple[tuple[str, str], ...]
     opening: str | None
     exchanges: int
+    """Of a duet the length aimed at: its user decides when it ends."""
     picture: Picture | None = None
     """What the user shows with the first utterance."""
+    user: str | None = None
+    """Who plays the user; of duets alone."""
 
     def to_json(self) -> str:
         """The form kept in the ledger and in the Parquet column `scenario`."""
@@ -44,7 +47,8 @@ class Scenario:
         }
         if self.picture is not None:
             choices["picture"] = self.picture.to_json()
-        return json.dumps({"persona": self.persona, **choices}, ensure_ascii=False)
+        people = {"persona": self.persona} if self.user is None else {"persona": self.persona, "user": self.user}
+        return json.dumps({**people, **choices}, ensure_ascii=False)
 
     @classmethod
     def from_json(cls, topic: str, text: str) -> "Scenario":
@@ -52,7 +56,8 @@ class Scenario:
         data = json.loads(text)
         facets = tuple(data["facets"].items())
         picture = Picture(**data["picture"]) if "picture" in data else None
-        return cls(topic, data["persona"], data["situation"], facets, data["opening"], data["exchanges"], picture)
+        told = data["situation"], facets, data["opening"], data["exchanges"]
+        return cls(topic, data["persona"], *told, picture, data.get("user"))
 
 
 def list_media(scenario: str) -> tuple[Medium, ...]:
@@ -77,12 +82,16 @@ class Dimensions:
     openings: tuple[str | None, ...]
     pictures: tuple[Picture, ...] = ()
     """Empty, they are no dimension, or the draws of every topic without pictures would change."""
+    users: tuple[str, ...] = ()
+    """Of duets alone; empty, no dimension either."""
 
     @property
     def sizes(self) -> tuple[int, ...]:
         facets = tuple(map(len, self.facet_values))
         pictures = (len(self.pictures),) if self.pictures else ()
-        return (len(self.situations), len(self.personas), *pictures, *facets, len(self.openings), len(self.lengths))
+        users = (len(self.users),) if self.users else ()
+        ends = (len(self.openings), len(self.lengths), *users)
+        return (len(self.situations), len(self.personas), *pictures, *facets, *ends)
 
     @property
     def combinations(self) -> int:
@@ -91,20 +100,27 @@ class Dimensions:
     def build(self, choice: tuple[int, ...]) -> Scenario:
         """The scenario of one index per dimension, in the order of `sizes`."""
         first_facet = 3 if self.pictures else 2
-        values = zip(self.facet_names, self.facet_values, choice[first_facet:-2], strict=True)
+        after_facets = first_facet + len(self.facet_names)
+        values = zip(self.facet_names, self.facet_values, choice[first_facet:after_facets], strict=True)
+        opening, length, *user = choice[after_facets:]
         return Scenario(
             topic=self.topic,
             persona=self.personas[choice[1]],
             situation=self.situations[choice[0]],
             facets=tuple((name, options[index]) for name, options, index in values),
-            opening=self.openings[choice[-2]],
-            exchanges=self.lengths[choice[-1]],
+            opening=self.openings[opening],
+            exchanges=self.lengths[length],
             picture=self.pictures[choice[2]] if self.pictures else None,
+            user=self.users[user[0]] if user else None,
         )
 
 
 def list_dimensions(
-    spec: Spec, topic: Topic, personas: tuple[str, ...], pictures: tuple[Picture, ...] = ()
+    spec: Spec,
+    topic: Topic,
+    personas: tuple[str, ...],
+    pictures: tuple[Picture, ...] = (),
+    users: tuple[str, ...] = (),
 ) -> Dimensions:
     """The dimensions of a topic: the spec's facets with the topic's own added or put in their place."""
     facets = {**spec.facets, **topic.facets}
@@ -118,6 +134,7 @@ def list_dimensions(
         lengths=tuple(range(spec.exchanges.min, spec.exchanges.max + 1)),
         openings=spec.openings or (None,),
         pictures=pictures,
+        users=users,
     )
 
 

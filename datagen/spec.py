@@ -15,6 +15,7 @@ MIN_PERSONA_AGE = 19
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=64)]
+SpeechLevel = Literal["banmal", "jondaetmal"]
 Facets = dict[Text, Annotated[tuple[Text, ...], Field(min_length=1)]]
 
 
@@ -103,7 +104,7 @@ class Persona(_Form):
     id: Identifier
     name: Text
     age: int = Field(ge=MIN_PERSONA_AGE)
-    speech_level: Literal["banmal", "jondaetmal"]
+    speech_level: SpeechLevel
     user_placeholder: Text = "{유저}"
     system_prompt: Text
     examples: tuple[str, ...] = ()
@@ -112,13 +113,46 @@ class Persona(_Form):
     """Who speaks for it at the endpoint of the spec's `voice:` block; None: the voice that stands there."""
 
 
+class Typing(_Form):
+    """How somebody writes messages, in words for the model."""
+
+    spelling: Text
+    """맞춤법 and spacing."""
+    shortening: Text
+    """줄임말 and abbreviations."""
+    emoticons: Text
+    """ㅋㅋ, ㅠㅠ, ^^; none is an answer too."""
+    sentences: Text
+    """How long they are, and how many come at once."""
+
+
+class User(_Form):
+    """Who a model plays opposite the persona in a duet. `system_prompt` tells it who it is."""
+
+    id: Identifier
+    age: int = Field(ge=MIN_PERSONA_AGE)
+    mood: Text
+    goal: Text
+    """What this person wants of the conversation."""
+    speech_level: SpeechLevel
+    typing: Typing
+    system_prompt: Text
+
+
 class Spec(_Form):
     """A dataset, as its file says it. Paths are relative to the file."""
 
     dataset: Identifier
     language: Literal["ko"]
+    mode: Literal["transcript", "duet"] = "transcript"
+    """Whether one request writes a whole dialogue, or two models talk to one another, a request an utterance."""
     seed: int = 0
     personas: tuple[str, ...] = Field(min_length=1)
+    users: tuple[str, ...] = ()
+    """Of a duet: files of user simulators, or patterns."""
+    context_tokens: int = Field(4000, ge=200)
+    """Of a duet: tokens of dialogue that a request carries in full, estimated at 0.8 a character; what is older is told
+    in a summary. 4,000 hold about 30 exchanges of 160 characters."""
     exchanges: Exchanges
     provider: ProviderSettings
     openings: tuple[Text, ...] = ()
@@ -131,6 +165,19 @@ class Spec(_Form):
     """None: `damhwa voice` takes all from its options."""
 
 
+class DuetPrompts(_Form):
+    """The jinja2 sources of a duet's requests."""
+
+    user: str
+    """System message of the user simulator."""
+    persona: str
+    """System message of the persona."""
+    note: str
+    """What the stage whispers at the end of the last message: how far the dialogue is."""
+    summary: str
+    """System message of a summary."""
+
+
 class Prompts(_Form):
     """The jinja2 sources of the two messages of a request."""
 
@@ -138,6 +185,7 @@ class Prompts(_Form):
     user: str
     picture: str | None = None
     """What is added to the second where a picture comes with it; None: no topic has one."""
+    duet: DuetPrompts | None = None
 
 
 class LoadedSpec(_Form):
@@ -146,6 +194,7 @@ class LoadedSpec(_Form):
     path: Path
     spec: Spec
     personas: tuple[Persona, ...]
+    users: tuple[User, ...] = ()
     examples: dict[str, tuple[str, ...]]
     """Persona id → the transcripts that its requests may show."""
     prompts: Prompts
@@ -153,6 +202,14 @@ class LoadedSpec(_Form):
     """Topic → its pictures, of topics that have any."""
     picture_places: dict[str, Path] = {}
     """sha256 → where that picture lies."""
+
+    @property
+    def persona_ids(self) -> tuple[str, ...]:
+        return tuple(persona.id for persona in self.personas)
+
+    @property
+    def user_ids(self) -> tuple[str, ...]:
+        return tuple(user.id for user in self.users)
 
     @property
     def quota(self) -> int:

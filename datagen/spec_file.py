@@ -4,9 +4,11 @@ How a file is read into a form is `form_file`'s; here is what a spec's files hav
 """
 
 import difflib
+import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from datagen.errors import SpecError, UsageError
 from datagen.form_file import FormReader, Location, is_file
@@ -14,7 +16,11 @@ from datagen.media_type import BadMediumError
 from datagen.packaged import find_packaged
 from datagen.picture import Picture, list_files, read_picture
 from datagen.record import clean_text
-from datagen.spec import LoadedSpec, Persona, Prompts, Spec
+from datagen.spec import DuetPrompts, LoadedSpec, Persona, Prompts, Spec, User
+
+Someone = TypeVar("Someone", Persona, User)
+
+_INCLUDE = re.compile(r'\{% include "(rules\.md)" %\}')
 
 
 def load_spec(name: str | Path, content: bytes | None = None) -> LoadedSpec:
@@ -30,25 +36,23 @@ def load_spec(name: str | Path, content: bytes | None = None) -> LoadedSpec:
     spec = reader.validate(path, data, Spec)
     if isinstance(data, dict):
         _check_topic_names(reader, path, data)
-    personas = _load_personas(reader, path, data)
+    personas = _load_people(reader, path, _list_places(path, data, "personas"), Persona)
+    _check_mode(reader, path, data)
+    users = _load_people(reader, path, _list_places(path, data, "users"), User)
     shared = _load_examples(reader, path, _strings(data, "examples"))
     examples = {
         persona.id: _load_examples(reader, file, persona.examples) if persona.examples else shared
         for file, persona in personas
     }
     pictures, places = _load_pictures(reader, path, data)
-    prompts = Prompts(
-        system=_load_prompt(reader, path, "system.md"),
-        user=_load_prompt(reader, path, "user.md"),
-        picture=_load_prompt(reader, path, "picture.md") if pictures else None,
-    )
+    prompts = _load_prompts(reader, path, shows_pictures=bool(pictures), is_duet=bool(users))
     if reader.problems or spec is None:
         raise SpecError(sorted(reader.problems, key=lambda problem: (problem.file, problem.line or 0)))
-    people = tuple(persona for _, persona in personas)
     return LoadedSpec(
         path=path,
         spec=spec,
-        personas=people,
+        personas=tuple(persona for _, persona in personas),
+        users=tuple(user for _, user in users),
         examples=examples,
         prompts=prompts,
         pictures=pictures,
@@ -104,25 +108,69 @@ def _find_repeats(values: Iterable[object]) -> list[tuple[int, str]]:
     return repeats
 
 
-def _load_personas(reader: FormReader, path: Path, data: object) -> list[tuple[Path, Persona]]:
-    personas: list[tuple[Path, Persona]] = []
-    for index, relative in enumerate(_strings(data, "personas")):
-        file = path.parent / relative
-        place = ("personas", index)
-        if not is_file(file):
-            known = [str(found.relative_to(path.parent)) for found in path.parent.glob("personas/*.yaml")]
-            near = difflib.get_close_matches(relative, known, n=1)
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a spec names a file, and the file."""
+
+    location: Location
+    name: str
+    file: Path
+
+
+def _check_mode(reader: FormReader, path: Path, data: object) -> None:
+    if not isinstance(data, dict):
+        return
+    users, is_duet = data.get("users"), data.get("mode") == "duet"
+    if is_duet and not users:
+        hint = "add `users: [users/*.yaml]`: each such file is somebody who talks with the persona"
+        reader.add_at(path, ("mode",), "mode is duet and there are no users, expected at least one", hint)
+    if users and not is_duet:
+        hint = "add `mode: duet`, or take `users` out"
+        reader.add_at(path, ("users",), "there are users and mode is not duet, expected them in duets alone", hint)
+    topics = data.get("topics")
+    for at, topic in enumerate(topics if is_duet and isinstance(topics, list) else ()):
+        if isinstance(topic, dict) and topic.get("pictures"):
+            hint = "take `pictures` out, or make a spec of its own for this topic"
+            reader.add_at(path, ("topics", at, "pictures"), "duets show no pictures, expected text alone", hint)
+
+
+def _list_places(path: Path, data: object, key: str) -> list[_Place]:
+    """The files that a list of the spec names; `users` may name them by pattern."""
+    places = []
+    for index, name in enumerate(_strings(data, key)):
+        found = _find_files(path.parent, name) if key == "users" else []
+        places += [_Place((key, index), name, file) for file in found or [path.parent / name]]
+    return places
+
+
+def _load_people(
+    reader: FormReader, path: Path, places: list[_Place], form: type[Someone]
+) -> list[tuple[Path, Someone]]:
+    kind = form.__name__.lower()
+    people: list[tuple[Path, Someone]] = []
+    for place in places:
+        if not is_file(place.file):
+            known = [str(found.relative_to(path.parent)) for found in path.parent.glob(f"{kind}s/*.yaml")]
+            near = difflib.get_close_matches(place.name, known, n=1)
             hint = f"did you mean `{near[0]}`?" if near else "the path is relative to the spec's own folder"
-            reader.add_at(path, place, f"persona file {relative} does not exist", hint)
+            reader.add_at(path, place.location, f"{kind} file {place.name} does not exist", hint)
             continue
-        persona = reader.validate(file, reader.read_yaml(file), Persona)
-        if persona is None:
+        someone = reader.validate(place.file, reader.read_yaml(place.file), form)
+        if someone is None:
             continue
-        if persona.id in (other.id for _, other in personas):
-            reader.add_at(path, place, f"persona id '{persona.id}' stands twice, expected each once")
+        if someone.id in (other.id for _, other in people):
+            reader.add_at(path, place.location, f"{kind} id '{someone.id}' stands twice, expected each once")
             continue
-        personas.append((file, persona))
-    return personas
+        people.append((place.file, someone))
+    return people
+
+
+def _find_files(folder: Path, pattern: str) -> list[Path]:
+    """Raises nothing: a pattern that is none finds nothing."""
+    try:
+        return sorted(found for found in folder.glob(pattern) if found.is_file())
+    except (ValueError, NotImplementedError):
+        return []
 
 
 def _load_examples(reader: FormReader, path: Path, patterns: Iterable[str]) -> tuple[str, ...]:
@@ -183,10 +231,25 @@ def _read_pictures(reader: FormReader, path: Path, where: Location, pattern: str
     return found
 
 
+def _load_prompts(reader: FormReader, path: Path, shows_pictures: bool, is_duet: bool) -> Prompts:
+    duet = None
+    if is_duet:
+        names = {name: f"duet_{name}.md" for name in DuetPrompts.model_fields}
+        duet = DuetPrompts(**{name: _load_prompt(reader, path, file) for name, file in names.items()})
+    return Prompts(
+        system=_load_prompt(reader, path, "system.md"),
+        user=_load_prompt(reader, path, "user.md"),
+        picture=_load_prompt(reader, path, "picture.md") if shows_pictures else None,
+        duet=duet,
+    )
+
+
 def _load_prompt(reader: FormReader, path: Path, name: str) -> str:
+    """A template with what it includes put in its place, so that a run freezes all of it."""
     own = path.parent / "prompts" / name
     file = own if own.is_file() else find_packaged(f"prompts/{name}")
     if file is None:
         reader.add(own, None, "no such prompt template, here or in the package", "reinstall the package")
         return ""
-    return reader.read_text(file) or ""
+    text = reader.read_text(file) or ""
+    return _INCLUDE.sub(lambda found: _load_prompt(reader, path, found[1]).strip("\n"), text)

@@ -130,9 +130,8 @@ def open_budget(settings: ProviderSettings, prices: PriceList) -> Budget:
 def open_queue(loaded: LoadedSpec, ledger: Ledger, counted: dict[str, int] | None = None) -> SlotQueue:
     """The open slots of a run, as its ledger leaves them. `counted`: topic → dialogues that count, if not all do."""
     quotas = {topic.name: topic.quota for topic in loaded.spec.topics}
-    personas = tuple(persona.id for persona in loaded.personas)
     dimensions = [
-        list_dimensions(loaded.spec, topic, personas, loaded.pictures.get(topic.name, ()))
+        list_dimensions(loaded.spec, topic, loaded.persona_ids, loaded.pictures.get(topic.name, ()), loaded.user_ids)
         for topic in loaded.spec.topics
     ]
 
@@ -142,8 +141,9 @@ def open_queue(loaded: LoadedSpec, ledger: Ledger, counted: dict[str, int] | Non
         asked |= frozenset(map(hash, under_way.values()))
         filled = frozenset(ledger.filled_slots(topic))
         accepted = len(filled) if counted is None else counted.get(topic, 0)
+        begun = {each.slot: (each.tries, Scenario.from_json(topic, each.scenario)) for each in ledger.open_duets(topic)}
         tries = ledger.tries_of_open_slots(topic)
-        return TopicState(quotas[topic], filled, tries, asked, accepted, frozenset(under_way))
+        return TopicState(quotas[topic], filled, tries, asked, accepted, frozenset(under_way), begun)
 
     surplus_share = 0.0 if counted is None else MAX_SURPLUS_SHARE
     return SlotQueue.resume(dimensions, read_state, loaded.spec.provider.max_tries, surplus_share)
@@ -193,6 +193,8 @@ def _open_batches(run: OpenRun, outcomes: Outcomes) -> tuple["BatchGeneration", 
     from datagen.batch.generation import BatchGeneration
     from datagen.batch.progress import BatchProgress
 
+    if run.loaded.spec.mode == "duet":
+        raise UsageError("--batch asks for whole dialogues, and this spec's are duets", "leave --batch out")
     if len(run.access.base_urls) > 1:
         hint = "give one --base-url; the batches of a run lie at one address"
         raise UsageError(f"--batch asks one endpoint, not {len(run.access.base_urls)}", hint)

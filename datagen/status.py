@@ -48,6 +48,7 @@ def read_status(folder: Path) -> dict[str, Any]:
         "curated": sum(counts.get("accepted", 0) for counts in curated.values()) if curated else None,
         "rejected": sum(each.rejected for each in totals),
         "failed": sum(each.failed for each in totals),
+        "under_way": sum(each.under_way for each in totals),
         "requests": sum(each.requests for each in totals),
         "prompt_tokens": prompt,
         "cached_share": round(sum(each.cached_tokens for each in totals) / prompt, 4) if prompt else 0.0,
@@ -141,8 +142,9 @@ def draw_status(status: dict[str, Any]) -> Iterator[Table | str]:
     yield table
     if len(status["endpoints"]) > 1:
         yield _draw_endpoints(status["endpoints"])
+    begun = f"{status['under_way']:,} under way · " if status["under_way"] else ""
     yield (
-        f"{_describe_accepted(status)} · {status['rejected']:,} rejected · "
+        f"{_describe_accepted(status)} · {begun}{status['rejected']:,} rejected · "
         f"{status['requests']:,} requests · {status['prompt_tokens']:,} + {status['completion_tokens']:,} tokens "
         f"({status['cached_share']:.0%} of the prompt from cache) · {format_money(status['cost_usd'])}"
     )

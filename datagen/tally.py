@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from datagen.ledger import Attempt, Ledger
+from datagen.ledger_duets import Utterance
 
 
 @dataclass(slots=True)
@@ -63,7 +64,7 @@ class Tally:
         return sum(topic.rejected for topic in self.topics.values())
 
     def count(self, attempt: Attempt, dropped: str | None = None) -> None:
-        """Count an attempt that is in the ledger. `dropped`: why its dialogue does not count, if it does not."""
+        """Count what became of a stored attempt. `dropped`: why its dialogue does not count, if it does not."""
         topic = self.topics[attempt.topic]
         if dropped is not None:
             topic.reasons[dropped] += 1
@@ -73,14 +74,17 @@ class Tally:
             topic.reasons[attempt.reason or "unknown"] += 1
         else:
             self.failures += 1
-        self.requests += attempt.requests
-        if attempt.reply is not None:
+
+    def spend(self, paid: Attempt | Utterance) -> None:
+        """Count what a request took: an attempt's, or of a duet each utterance's."""
+        self.requests += paid.requests
+        if paid.reply is not None:
             self.replies += 1
-            self.unpriced += attempt.cost_usd is None
-        self.prompt_tokens += attempt.prompt_tokens or 0
-        self.completion_tokens += attempt.completion_tokens or 0
-        self.cached_tokens += attempt.cached_tokens or 0
-        self.cost_usd += attempt.cost_usd or 0.0
+            self.unpriced += paid.cost_usd is None
+        self.prompt_tokens += paid.prompt_tokens or 0
+        self.completion_tokens += paid.completion_tokens or 0
+        self.cached_tokens += paid.cached_tokens or 0
+        self.cost_usd += paid.cost_usd or 0.0
 
     def summarise(self, seconds: float) -> dict[str, Any]:
         """The figures of this call, which took so long, as `--json` prints them."""

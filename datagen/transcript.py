@@ -120,7 +120,7 @@ def render_transcript(messages: Sequence[Message]) -> str:
 
 def is_utterance(text: str) -> bool:
     """Whether a transcript can hold the text: not empty, in normal form, no label at the start of a line of it."""
-    if not text or text != _trim(clean_text(text)) or _STRAY_LABEL.search(text):
+    if not text or text != trim_utterance(clean_text(text)) or _STRAY_LABEL.search(text):
         return False
     return "\n" not in text or not _LABEL.search(text, text.index("\n"))
 
@@ -131,7 +131,10 @@ def _split_turns(text: str) -> tuple[str, list[_Turn]]:
     if not labels:
         return text, []
     ends = [label.start() for label in labels[1:]] + [len(text)]
-    turns = [_Turn(*_read_name(label), _trim(text[label.end() : end])) for label, end in zip(labels, ends, strict=True)]
+    turns = [
+        _Turn(*_read_name(label), trim_utterance(text[label.end() : end]))
+        for label, end in zip(labels, ends, strict=True)
+    ]
     return text[: labels[0].start()], turns
 
 
@@ -142,7 +145,7 @@ def _read_name(label: re.Match[str]) -> tuple[str, int]:
     return name[1].lower(), int(name[2])
 
 
-def _trim(text: str) -> str:
+def trim_utterance(text: str) -> str:
     """Without white space, separators and an unpaired code fence around it."""
     lines = text.strip().split("\n")
     unpaired = sum(_FENCE.fullmatch(line) is not None for line in lines) % 2 == 1

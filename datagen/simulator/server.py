@@ -23,6 +23,8 @@ from datagen.record import Message
 from datagen.simulator.batches import Batches
 from datagen.simulator.compose import Request, compose
 from datagen.simulator.contradiction import find_contradictions, is_contradiction_prompt, spoil_contradictions
+from datagen.simulator.duet import read_duet_prompt
+from datagen.simulator.duet_stage import DuetStage
 from datagen.simulator.faults import REFUSALS, Draft, Faults, dress, spoil
 from datagen.simulator.grammar import read_all_grammars
 from datagen.simulator.opinion import embed, is_judge_prompt, judge, moderate, spoil_scores
@@ -57,6 +59,7 @@ class Simulator:
     _seen: Counter[bytes] = field(default_factory=Counter)
     _paid: set[bytes] = field(default_factory=set)
     """Requests that got a reply: one more for the same is `paid_again`."""
+    _duets: DuetStage = field(init=False)
     _composed: dict[str, tuple[Message, ...]] = field(default_factory=dict)
     """Topic → the last dialogue about it."""
     _not_before: dict[bytes, float] = field(default_factory=dict)
@@ -66,6 +69,7 @@ class Simulator:
 
     def __post_init__(self) -> None:
         self.batches = Batches(lambda: self.faults, self._answer_line, self.counts, self.seed)
+        self._duets = DuetStage(self.seed, self.counts)
 
     def build_app(self) -> web.Application:
         app = web.Application(client_max_size=32 * 2**20)
@@ -167,6 +171,8 @@ class Simulator:
         if is_contradiction_prompt(contents):
             found = find_contradictions(contents)
             return _Reply(spoil_contradictions(found, rng) if fault == "malformed" else found, "stop")
+        if (duet := read_duet_prompt(contents)) is not None:
+            return _Reply(*self._duets.reply(duet, self.faults, fault == "malformed", rng))
         wanted = read_prompt(contents)
         messages = compose(wanted, rng)
         for picture in asked.pictures[:1]:

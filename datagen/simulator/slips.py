@@ -10,6 +10,9 @@ from dataclasses import dataclass, replace
 
 from datagen.record import Message
 from datagen.simulator.compose import Request
+from datagen.simulator.duet import DuetRequest, find_facts, speak_as_persona, speak_as_swapped
+from datagen.simulator.duet_grammar import find_repertoire
+from datagen.simulator.grammar import SpeechLevel
 
 Messages = tuple[Message, ...]
 
@@ -128,3 +131,73 @@ def draw_slip(slip: Slip) -> tuple[str, Messages]:
     """The name of a slip, and the dialogue with it."""
     name = slip.rng.choice(sorted(SLIPS))
     return name, SLIPS[name](slip)
+
+
+@dataclass(frozen=True, slots=True)
+class LongSlip:
+    """An answer of a long dialogue to be spoilt. `since`: answers since the slip set in."""
+
+    request: DuetRequest
+    text: str
+    since: int
+    rng: random.Random
+
+
+@dataclass(frozen=True, slots=True)
+class _LongSlipKind:
+    """A way in which dialogues go wrong at length."""
+
+    code: str
+    spoil: Callable[[LongSlip], str]
+
+
+LASTS = 6
+"""Answers for which a persona drifts or goes in circles: a window's worth, so that it is no single stumble."""
+_WRONG_LINES = {
+    "banmal": ("아까 분명히 {wrong}라고 했잖아.", "어, {wrong} 얘기 아니었어? 나는 그렇게 들었는데."),
+    "jondaetmal": ("아까 분명히 {wrong}라고 하셨잖아요.", "어, {wrong} 이야기 아니었어요? 저는 그렇게 들었는데요."),
+}
+
+
+def _drift(slip: LongSlip) -> str:
+    """The persona speaks in the other level from here on, for some turns."""
+    if slip.since >= LASTS:
+        return slip.text
+    other: SpeechLevel = "banmal" if slip.request.persona_level == "jondaetmal" else "jondaetmal"
+    return speak_as_persona(slip.request, other, slip.rng)
+
+
+def _contradict(slip: LongSlip) -> str:
+    """The persona takes a fact that the user told for another, once."""
+    known = find_facts(find_repertoire(slip.request.topic), slip.request.heard)
+    if slip.since or not known:
+        return slip.text
+    name = slip.rng.choice(sorted(known))
+    wrong = slip.rng.choice([each for each in find_repertoire(slip.request.topic).facts[name] if each != known[name]])
+    line = slip.rng.choice(_WRONG_LINES[slip.request.persona_level])
+    return f"{slip.text} {line.format(wrong=wrong)}"
+
+
+def _loop(slip: LongSlip) -> str:
+    """The persona says its last answer again and again."""
+    own = slip.request.said[1::2]
+    return own[-1] if own and slip.since < LASTS else slip.text
+
+
+def _swap_roles(slip: LongSlip) -> str:
+    """The persona takes the user's part: it tells the user's troubles as its own."""
+    if slip.since >= 2:
+        return slip.text
+    return speak_as_swapped(slip.request, slip.rng)
+
+
+LONG_SLIPS: tuple[_LongSlipKind, ...] = (
+    _LongSlipKind("persona-drift", _drift),
+    _LongSlipKind("contradiction", _contradict),
+    _LongSlipKind("loop", _loop),
+    _LongSlipKind("role-swap", _swap_roles),
+)
+
+
+def draw_long_slip(rng: random.Random) -> _LongSlipKind:
+    return rng.choice(LONG_SLIPS)
