@@ -20,9 +20,10 @@ from curation.duplicates.completion import complete_pairs
 from curation.duplicates.index import DuplicateIndex
 from curation.duplicates.pairs import Pairs as FoundPairs
 from curation.edits import FOLDER, put_edits
+from curation.engine import ONE_MACHINE, Engine
 from curation.finding import Finding
-from curation.kept_index import list_folded, open_kept_index
-from curation.measure import Ruler, measure_source
+from curation.kept_index import list_folded
+from curation.measure import Ruler
 from curation.opinions.desk import Desk
 from curation.opinions.gather import Opinions, gather_opinions
 from curation.opinions.judge import DISPUTABLE
@@ -132,16 +133,21 @@ class Examination:
         return {topic: dict(each.most_common()) for topic, each in counts.items()}
 
 
-def examine(work: Workplace, tell: Callable[[int], None] = lambda _: None, desk: Desk | None = None) -> Examination:
+def examine(
+    work: Workplace,
+    tell: Callable[[int], None] = lambda _: None,
+    desk: Desk | None = None,
+    engine: Engine = ONE_MACHINE,
+) -> Examination:
     """Decide about every dialogue of the source; `tell` is called with the number of rows that were measured.
 
-    `desk`: where models are asked, if the settings say so; None: one of the folder's own. Raises DataError where
-    nothing could be read, and what `gather_opinions` raises.
+    `desk`: where models are asked, if the settings say so; None: one of the folder's own. `engine`: where the two heavy
+    stages run. Raises DataError where nothing could be read, and what `gather_opinions` raises.
     """
     ruler = Ruler.of(work.source, dict(work.settings.filters), work.folder)
-    rows = read_rows(measure_source(work.source, ruler, work.cache / "measured", tell))
+    rows = read_rows(engine.measure(work.source, ruler, work.cache / "measured", tell))
     _check_readable(work, rows)
-    index = open_kept_index(work.cache / "index", work.settings.index_settings, rows.files)
+    index = engine.index(work.cache / "index", work.settings.index_settings, rows.files)
     reviews = read_all_reviews(work.folder)
     rows = put_edits(rows, reviews, ruler, work.cache / FOLDER)
     if rows.replaced:  # never kept: the next file of dialogues takes the place of these rows

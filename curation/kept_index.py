@@ -6,7 +6,7 @@ anew.
 
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain, islice
 from pathlib import Path
 
@@ -22,10 +22,27 @@ INDEXED_AT_ONCE = 50_000
 """Rows that are added to the index before it is written: they take about 0.6 GB, what is written next to nothing."""
 
 
-def open_kept_index(folder: Path, settings: DuplicateSettings, files: Sequence[MeasuredFile]) -> DuplicateIndex:
+BATCHES_AT_ONCE = INDEXED_AT_ONCE // BATCH_ROWS
+"""The same in batches: no batch reaches from one measured file into the next."""
+
+Fill = Callable[[DuplicateIndex, Sequence[MeasuredFile]], None]
+"""Adds the rows of measured files to an index, and saves it. Raises OSError, DataError."""
+
+
+def add_files(index: DuplicateIndex, files: Sequence[MeasuredFile]) -> None:
+    """In this process, so many rows at a time."""
+    batches = list_folded(files)
+    for first in batches:
+        index.add(chain([first], islice(batches, BATCHES_AT_ONCE - 1)))
+        index.save()
+
+
+def open_kept_index(
+    folder: Path, settings: DuplicateSettings, files: Sequence[MeasuredFile], fill: Fill = add_files
+) -> DuplicateIndex:
     """The index in a folder, with the rows of these files that it does not know yet added and kept.
 
-    Raises DataError where the disk does not take it.
+    `fill`: who adds them. Raises DataError where the disk does not take it.
     """
     covers = folder / "covers.json"
     names = [file.path.stem for file in files]
@@ -40,19 +57,12 @@ def open_kept_index(folder: Path, settings: DuplicateSettings, files: Sequence[M
     if len(known) < len(names):
         try:
             covers.unlink(missing_ok=True)
-            _add(index, files[len(known) :])
+            fill(index, files[len(known) :])
             covers.write_text(json.dumps(names), encoding="utf-8")
         except OSError as exc:
             hint = "free some space, or look at what lies there, and run the same command again"
             raise DataError(f"{covers} could not be written: {exc.strerror or exc}", hint) from exc
     return index
-
-
-def _add(index: DuplicateIndex, files: Sequence[MeasuredFile]) -> None:
-    batches = list_folded(files)
-    for first in batches:
-        index.add(chain([first], islice(batches, INDEXED_AT_ONCE // BATCH_ROWS - 1)))
-        index.save()
 
 
 def _read_covers(path: Path) -> list[str]:

@@ -113,19 +113,29 @@ def measure_source(
     Files that no source file stands behind any more are deleted, and what a crash left half written.
     Raises DataError where the disk does not take it.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as exc:
-        raise DataError(f"{folder} is no folder to write to: {exc.strerror}", f"look at {folder.parent}") from exc
-    wanted = {path: folder / f"{_fingerprint(path, source.folder, ruler)}.parquet" for path in source.files}
+    prepare_folder(folder)
+    wanted = {path: name_measured(path, source.folder, ruler, folder) for path in source.files}
     missing = [path for path, target in wanted.items() if not is_whole(target)]
     with ExitStack() as stack:
         run = _open_runner(stack, ruler, sum(path.stat().st_size for path in missing if path.is_file()))
         for path in missing:
-            _measure_file(path, source.folder, wanted[path], run, tell)
-    for path in {*folder.glob("*.parquet"), *folder.glob(".*.writing")} - set(wanted.values()):
-        path.unlink()
+            measure_file((path, source.folder), wanted[path], run, tell)
+    remove_others(folder, set(wanted.values()))
     return [open_measured(target) for target in wanted.values()]
+
+
+def prepare_folder(folder: Path) -> None:
+    """Raises DataError where it cannot be made."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        raise DataError(f"{folder} is no folder to write to: {exc.strerror}", f"look at {folder.parent}") from exc
+
+
+def remove_others(folder: Path, wanted: set[Path]) -> None:
+    """Delete the measured files that are not wanted any more, and what a crash left half written."""
+    for path in {*folder.glob("*.parquet"), *folder.glob(".*.writing")} - wanted:
+        path.unlink()
 
 
 Runner = Callable[[Iterable[RawBatch]], Iterator[tuple[pa.Table, list[Unreadable]]]]
@@ -267,7 +277,11 @@ def _to_row(code: str, seen: Observation) -> dict[str, Any]:
     }
 
 
-def _measure_file(path: Path, root: Path, target: Path, run: Runner, tell: Callable[[int], None]) -> None:
+def measure_file(
+    file: tuple[Path, Path], target: Path, run: Runner, tell: Callable[[int], None] = lambda _: None
+) -> None:
+    """Measure a source file, given with the folder that it is named from, whole or not at all. Raises DataError."""
+    path, root = file
     temporary = target.with_name(f".{target.name}.writing")
     unreadable: list[Unreadable] = []
 
@@ -301,14 +315,15 @@ def _name(file: str, root: Path) -> str:
     return str(path.relative_to(root)) if path.is_relative_to(root) else file
 
 
-def _fingerprint(path: Path, root: Path, ruler: Ruler) -> str:
+def name_measured(path: Path, root: Path, ruler: Ruler, folder: Path) -> Path:
+    """Where a source file's measured file lies: named by all that decides its content."""
     try:
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256")
     except OSError as exc:  # named as unreadable when its turn comes
         digest = hashlib.sha256(str(exc).encode())
     digest.update(ruler.fingerprint.encode() + os.fsencode(_name(str(path), root)))
-    return digest.hexdigest()[:32]
+    return folder / f"{digest.hexdigest()[:32]}.parquet"
 
 
 def is_whole(path: Path) -> bool:

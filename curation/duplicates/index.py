@@ -8,7 +8,7 @@ Where a bucket is larger than 64, not every pair in it is listed (see `buckets`)
 chooses keepers takes them from `completion.complete_pairs`, which compares the best of a large cluster with all of it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from curation.duplicates.bands import Bands, choose_bands
-from curation.duplicates.index_files import read_segments, write_segments
+from curation.duplicates.index_files import open_segment, read_segments, write_segments
 from curation.duplicates.intake import read_segment
 from curation.duplicates.measure import compare_grams
 from curation.duplicates.overlap import Float64s
@@ -136,6 +136,21 @@ class DuplicateIndex:
             hint = "delete the folder and run the same command again: it is made from the dialogues"
             raise DataError(f"the duplicate index {self._folder} cannot be read back: {reason}", hint)
         self._use(written, None)
+
+    def adopt(self, names: Sequence[str]) -> None:
+        """Take in segments, pairs and all, that lie in the folder already, written by others; and save.
+
+        Raises DataError where they are not what follows on what is here.
+        """
+        added = [(name, open_segment(self._folder / name)) for name in names]
+        self._names += [name for name, _ in added]
+        self._segments += [segment for _, segment in added]
+        self._first = None
+        self.save()
+
+    def list_segments(self) -> list[Path]:
+        """The folders of the saved segments, in their order."""
+        return [self._folder / name for name in self._names if name is not None]
 
     def _list_rows(self) -> Int64s:
         return np.concatenate([np.zeros(0, np.int64), *(each.rows for each in self._segments)])

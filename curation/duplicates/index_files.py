@@ -40,7 +40,7 @@ def write_segments(
     """Write the segments that have no name yet, and the manifest of all; returns their names. Raises DataError."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        names = [name or _write_segment(folder, segment) for name, segment in segments]
+        names = [name or write_segment(folder, segment) for name, segment in segments]
         sizes = {name: {path.name: path.stat().st_size for path in (folder / name).iterdir()} for name in names}
         manifest = {
             "version": VERSION,
@@ -64,9 +64,7 @@ def read_segments(folder: Path, settings: DuplicateSettings) -> tuple[list[tuple
     try:
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         _check_manifest(manifest, settings)
-        segments = [
-            (each["name"], _read_segment(folder / each["name"], each["files"])) for each in manifest["segments"]
-        ]
+        segments = [(each["name"], read_arrays(folder / each["name"], each["files"])) for each in manifest["segments"]]
         _check_sequence([segment for _, segment in segments])
     except _UnfitError as exc:
         return [], str(exc)
@@ -97,21 +95,27 @@ def _list_arrays(segment: Segment) -> Iterator[tuple[str, npt.NDArray[Any]]]:
         yield f"pair_{name}", getattr(segment.pairs, name)
 
 
-def _write_segment(folder: Path, segment: Segment) -> str:
+def write_segment(folder: Path, segment: Segment) -> str:
+    """Write one segment into a folder of its own within `folder`, and return its name. Raises OSError."""
     name = f"segment-{segment.first:09d}-{uuid4().hex[:8]}"
     (folder / name).mkdir()
     try:
         for array, values in _list_arrays(segment):
-            with (folder / name / f"{array}.npy").open("wb") as file:
-                np.save(file, values, allow_pickle=False)
-                file.flush()
-                os.fsync(file.fileno())
+            write_array(folder / name / f"{array}.npy", values)
     except OSError:
         shutil.rmtree(folder / name, ignore_errors=True)  # or each try would take more of a full disk
         raise
     for each in (folder / name, folder):
         _sync_folder(each)
     return name
+
+
+def write_array(path: Path, values: npt.NDArray[Any]) -> None:
+    """Write an array and flush it to the disk. Raises OSError."""
+    with path.open("wb") as file:
+        np.save(file, values, allow_pickle=False)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _sync_folder(folder: Path) -> None:
@@ -122,7 +126,8 @@ def _sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def _read_segment(folder: Path, files: dict[str, int]) -> Segment:
+def read_arrays(folder: Path, files: dict[str, int]) -> Segment:
+    """The segment in a folder. `files`: name → bytes of each of its arrays."""
     arrays = {name.removesuffix(".npy"): _read_array(folder / name, size) for name, size in files.items()}
     segment = Segment(
         int(arrays["first"][0]),
@@ -140,6 +145,11 @@ def _read_segment(folder: Path, files: dict[str, int]) -> Segment:
     if lengths != {len(segment)} or grams != {len(segment.grams.turns)}:
         raise _UnfitError(f"the index is damaged: the arrays of {folder.name} are not of one length")
     return segment
+
+
+def open_segment(folder: Path) -> Segment:
+    """The segment in a folder that no manifest names yet. Raises OSError, ValueError, KeyError where it is none."""
+    return read_arrays(folder, {path.name: path.stat().st_size for path in folder.glob("*.npy")})
 
 
 def _read_array(path: Path, size: int) -> npt.NDArray[Any]:

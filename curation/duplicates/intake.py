@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import blake2b
+from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -27,11 +28,25 @@ _BATCHES_AT_ONCE = 16
 _NO_DIALOGUES = pa.array([], pa.large_list(pa.large_string()))
 
 
+class Numbering(Protocol):
+    """Tells the representative of each row as it comes: the first row of all with the same normal form."""
+
+    def number(self, batch: pa.Array) -> tuple[Int64s, Sequence[bytes]]:
+        """The representatives of the next rows, new ones numbered on as they come, and the rows' digests."""
+
+
 def read_segment(
     dialogues: Iterable[pa.Array], known: dict[bytes, int], first_row: int, settings: DuplicateSettings
 ) -> Segment:
     """A segment without its pairs. `known`: digest → representative; new ones are entered into it."""
-    names = _Names(known, first_row)
+    return take_segment(dialogues, _Known(known), (len(known), first_row), settings)
+
+
+def take_segment(
+    dialogues: Iterable[pa.Array], numbering: Numbering, first: tuple[int, int], settings: DuplicateSettings
+) -> Segment:
+    """The same by any numbering. `first`: the number of the first new representative, and of the first row."""
+    names = _Names(numbering, *first)
     pile = [_take_apart(_NO_DIALOGUES, 0, settings)]
     waiting: list[Future[_Part]] = []
     with ThreadPoolExecutor(WORKERS) as pool:
@@ -48,12 +63,24 @@ def read_segment(
     return Segment(names.first, *names.join(), whole.grams, whole.signatures.sketches, bands, turns, Measured.none())
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """Numbers by digest. `known`: digest → representative; new ones are entered into it."""
+
+    known: dict[bytes, int]
+
+    def number(self, batch: pa.Array) -> tuple[Int64s, Sequence[bytes]]:
+        found, known = digest_dialogues(batch), self.known
+        return np.array([known.setdefault(each, len(known)) for each in found], np.int64), found
+
+
 class _Names:
     """Who is who: rows, representatives and digests, in the order they come."""
 
-    def __init__(self, known: dict[bytes, int], first_row: int) -> None:
-        self.first = len(known)
-        self._known = known
+    def __init__(self, numbering: Numbering, first: int, first_row: int) -> None:
+        self.first = first
+        self._numbering = numbering
+        self._next = first
         self._row = first_row
         self._members = [np.zeros(0, np.int64)]
         self._rows = [np.zeros(0, np.int64)]
@@ -61,11 +88,11 @@ class _Names:
 
     def enter(self, batch: pa.Array) -> tuple[int, Int64s]:
         """The number of the batch's first new representative, and where its new representatives are."""
-        found = digest_dialogues(batch)
-        before = len(self._known)
-        members = np.array([self._known.setdefault(each, len(self._known)) for each in found], np.int64)
+        members, found = self._numbering.number(batch)
+        before = self._next
         new, places = np.unique(members, return_index=True)
         fresh = places[new >= before].astype(np.int64)
+        self._next += len(fresh)
         self._members.append(members)
         self._rows.append(fresh + self._row)
         self._digests.extend(found[at] for at in fresh.tolist())
