@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -170,13 +170,21 @@ def curate(
         list[Path] | None,
         typer.Option(metavar="FILE", help="Other data that none of this may resemble: benchmarks, test sets."),
     ] = None,
+    engine: Annotated[
+        Literal["daft", "ray"] | None,
+        typer.Option(help="Measure and compare by Daft, on this machine or on a Ray cluster; else by own processes."),
+    ] = None,
+    address: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="A running Ray cluster; without it one is started here.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Judge every dialogue, with evidence; find duplicates, cut splits, write curated/ and its report."""
     from curation.curate import CurateRequest
     from curation.curate import curate as start
 
-    summary = start(CurateRequest(source, out, tuple(persona or ()), settings, tuple(against or ())))
+    others = tuple(against or ())
+    summary = start(CurateRequest(source, out, tuple(persona or ()), settings, others, engine, address))
     if as_json:
         _print_json(summary)
     else:

@@ -4,14 +4,17 @@ open → examine (all decisions) → conclude (all files, as a whole or not at a
 """
 
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+from curation.engine import ONE_MACHINE, Engine
 from curation.examination import MEMORY_FILE, Examination, Workplace, examine
 from curation.opinions.desk import Desk
 from curation.outputs import replace_folder
-from curation.progress import show_asking, show_measuring
+from curation.progress import show_asking, show_measuring, show_stages
 from curation.settings import FILE_NAME, CurationSettings, load_settings
 from curation.settling.split_memory import extend_memory, write_memory
 from curation.source import is_run, open_foreign, open_run
@@ -35,6 +38,10 @@ class CurateRequest:
     personas: tuple[Path, ...] = ()
     settings: Path | None = None
     against: tuple[Path, ...] = ()
+    engine: Literal["daft", "ray"] | None = None
+    """Who measures and compares; None: worker processes of this one."""
+    address: str | None = None
+    """Of a running Ray cluster, as host:port; None: one is started on this machine."""
 
 
 def curate(request: CurateRequest) -> dict[str, Any]:
@@ -45,11 +52,24 @@ def curate(request: CurateRequest) -> dict[str, Any]:
     for path in request.against:
         if not path.exists():
             raise UsageError(f"--against {path}: no such file", "give a Parquet or JSONL file, or a folder of them")
+    if request.address is not None and request.engine != "ray":
+        raise UsageError("--address is that of a Ray cluster", "give --engine ray with it")
     work = open_work(request)
     with lock_run(work.folder):
-        with show_measuring() as tell, show_asking() as tell_asked:
-            examination = examine(work, tell, Desk(work.folder, tell=tell_asked))
+        with show_measuring() as tell, show_asking() as tell_asked, _open_engine(request) as engine:
+            examination = examine(work, tell, Desk(work.folder, tell=tell_asked), engine)
         return conclude(examination)
+
+
+@contextmanager
+def _open_engine(request: CurateRequest) -> Iterator[Engine]:
+    if request.engine is None:
+        yield ONE_MACHINE
+        return
+    from curation.cluster.engine import open_engine
+
+    with show_stages() as tell, open_engine(request.engine, request.address, tell) as engine:
+        yield engine
 
 
 def open_work(request: CurateRequest) -> Workplace:

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from multiprocessing import connection
 from pathlib import Path
 from typing import Any
@@ -119,7 +119,7 @@ def measure_source(
     with ExitStack() as stack:
         run = _open_runner(stack, ruler, sum(path.stat().st_size for path in missing if path.is_file()))
         for path in missing:
-            measure_file((path, source.folder), wanted[path], run, tell)
+            measure_file(SourcePart(path, source.folder), wanted[path], run, tell)
     remove_others(folder, set(wanted.values()))
     return [open_measured(target) for target in wanted.values()]
 
@@ -277,16 +277,23 @@ def _to_row(code: str, seen: Observation) -> dict[str, Any]:
     }
 
 
-def measure_file(
-    file: tuple[Path, Path], target: Path, run: Runner, tell: Callable[[int], None] = lambda _: None
-) -> None:
-    """Measure a source file, given with the folder that it is named from, whole or not at all. Raises DataError."""
-    path, root = file
+@dataclass(frozen=True, slots=True)
+class SourcePart:
+    """A source file, named from the folder `root`, or some row groups of it; None: all."""
+
+    path: Path
+    root: Path
+    groups: range | None = None
+
+
+def measure_file(part: SourcePart, target: Path, run: Runner, tell: Callable[[int], None] = lambda _: None) -> None:
+    """Measure a source file, or a part of it, into `target`: whole or not at all. Raises DataError."""
+    path, root = part.path, part.root
     temporary = target.with_name(f".{target.name}.writing")
     unreadable: list[Unreadable] = []
 
     def pick_batches() -> Iterator[RawBatch]:
-        for item in read_batches(path):
+        for item in read_batches(path, part.groups):
             if isinstance(item, Unreadable):
                 unreadable.append(item)
             else:
@@ -298,8 +305,7 @@ def measure_file(
                 writer.write_table(table)
                 unreadable += bad
                 tell(table.num_rows)
-            known = [asdict(each) | {"file": _name(each.file, root)} for each in unreadable]
-            writer.add_key_value_metadata({"damhwa.unreadable": json.dumps(known, ensure_ascii=False)})
+            note_unreadable(writer, [replace(each, file=_name(each.file, root)) for each in unreadable])
         replace_durably(temporary, target)
     except OSError as exc:
         temporary.unlink(missing_ok=True)
@@ -308,6 +314,12 @@ def measure_file(
     except BrokenProcessPool as exc:
         hint = "free some memory and run the same command again: files that are measured stay measured"
         raise DataError(f"a process that measured {path} was ended from outside", hint) from exc
+
+
+def note_unreadable(writer: pq.ParquetWriter, unreadable: Iterable[Unreadable]) -> None:
+    """Keep in a measured file what was set aside of its source."""
+    known = json.dumps([asdict(each) for each in unreadable], ensure_ascii=False)
+    writer.add_key_value_metadata({"damhwa.unreadable": known})
 
 
 def _name(file: str, root: Path) -> str:

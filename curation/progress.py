@@ -25,6 +25,21 @@ def show_speaking() -> AbstractContextManager[Callable[[int], None]]:
 
 
 @contextmanager
+def show_stages() -> Iterator[Callable[[str, int, int], None]]:
+    """Give the function that is told how many of a stage's tasks are done."""
+    last = time.monotonic()
+
+    def tell(stage: str, done: int, tasks: int) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last >= LINE_EVERY_S:
+            last = now
+            err.print(f"{stage}: {done:,} of {tasks:,} tasks", markup=False)
+
+    yield tell
+
+
+@contextmanager
 def _show_count(line: str) -> Iterator[Callable[[int], None]]:
     started = last = time.monotonic()
     count = 0

@@ -149,16 +149,19 @@ def _to_sheet(persona: Persona) -> PersonaSheet:
     return PersonaSheet(persona.id, persona.name, persona.speech_level, persona.user_placeholder, persona.system_prompt)
 
 
-def read_batches(file: Path) -> Iterator[RawBatch | Unreadable]:
-    """The rows of one file in batches; whatever ends the file early comes as the last item."""
+def read_batches(file: Path, groups: range | None = None) -> Iterator[RawBatch | Unreadable]:
+    """The rows of one file in batches; whatever ends the file early comes as the last item.
+
+    `groups`: the row groups of a Parquet file that are read; None: all.
+    """
     try:
-        yield from _read_parquet(file) if file.suffix == ".parquet" else _read_lines(file)
+        yield from _read_parquet(file, groups) if file.suffix == ".parquet" else _read_lines(file)
     except (pa.ArrowException, OSError, ValueError) as exc:
         reason = " ".join(str(exc).split())[:300]
         yield Unreadable(_show(file), None, f"the file is torn or no {file.suffix[1:]}: {reason}")
 
 
-def _read_parquet(file: Path) -> Iterator[RawBatch | Unreadable]:
+def _read_parquet(file: Path, groups: range | None) -> Iterator[RawBatch | Unreadable]:
     with pq.ParquetFile(file) as parquet:
         version = (parquet.schema_arrow.metadata or {}).get(b"damhwa.schema_version")
         if version is not None and version not in (str(known).encode() for known in KNOWN_VERSIONS):
@@ -170,8 +173,10 @@ def _read_parquet(file: Path) -> Iterator[RawBatch | Unreadable]:
             columns = ", ".join(parquet.schema_arrow.names[:8])
             yield Unreadable(_show(file), None, f"no `messages` or `text` column, only {columns or 'nothing'}")
             return
-        row = 1
-        for batch in parquet.iter_batches(batch_size=_choose_batch_rows(parquet.metadata), columns=columns_known):
+        chosen = range(parquet.num_row_groups) if groups is None else groups
+        row = 1 + sum(parquet.metadata.row_group(number).num_rows for number in range(chosen.start))
+        size = _choose_batch_rows(parquet.metadata)
+        for batch in parquet.iter_batches(batch_size=size, row_groups=list(chosen), columns=columns_known):
             yield RawBatch(_show(file), row, batch)
             row += batch.num_rows
 

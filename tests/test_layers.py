@@ -77,7 +77,9 @@ BEYOND_THE_FLOOR = {
         "curation.subject",
     },
 }
-NEVER_IN_THE_MAIN_JOB = {"torch", "transformers", "datasets", "ray", "pandas"}
+NEVER_IN_THE_MAIN_JOB = {"torch", "transformers", "datasets", "daft", "ray", "pandas"}
+CLUSTER = "curation/cluster"
+"""Imported only when its engine is chosen: it may import daft and ray."""
 
 
 def _list_imports(tree: ast.AST) -> Iterator[str]:
@@ -125,4 +127,15 @@ def test_the_front_door_imports_no_package_but_the_errors_before_a_verb_is_calle
 def test_the_main_job_imports_nothing_heavy() -> None:
     for path in (*_list_modules("datagen"), *_list_modules("curation")):
         tops = {name.partition(".")[0] for name in _list_imports(ast.parse(path.read_text(encoding="utf-8")))}
-        assert not tops & NEVER_IN_THE_MAIN_JOB, path
+        is_cluster = path.is_relative_to(ROOT / CLUSTER)
+        assert not tops & (NEVER_IN_THE_MAIN_JOB - ({"daft", "ray"} if is_cluster else set())), path
+
+
+def test_the_cluster_is_imported_by_the_verb_that_was_told_its_engine_and_by_nothing_else() -> None:
+    for package in PACKAGES:
+        for path in _list_modules(package):
+            names = _list_imports(ast.parse(path.read_text(encoding="utf-8")))
+            if not path.is_relative_to(ROOT / CLUSTER) and path != ROOT / "curation/curate.py":
+                assert not any(name.startswith("curation.cluster") for name in names), path
+    at_import = (node for node in ast.parse((ROOT / "curation/curate.py").read_text(encoding="utf-8")).body)
+    assert not any(isinstance(node, ast.ImportFrom) and "cluster" in (node.module or "") for node in at_import)

@@ -57,6 +57,10 @@ class DuplicateIndex:
         self._names, self._segments = [name for name, _ in named], [segment for _, segment in named]
 
     @property
+    def folder(self) -> Path:
+        return self._folder
+
+    @property
     def settings(self) -> DuplicateSettings:
         return self._settings
 

@@ -128,7 +128,7 @@ def _sync_folder(folder: Path) -> None:
 
 def read_arrays(folder: Path, files: dict[str, int]) -> Segment:
     """The segment in a folder. `files`: name → bytes of each of its arrays."""
-    arrays = {name.removesuffix(".npy"): _read_array(folder / name, size) for name, size in files.items()}
+    arrays = {name.removesuffix(".npy"): _read_checked(folder / name, size) for name, size in files.items()}
     segment = Segment(
         int(arrays["first"][0]),
         arrays["row_to_member"],
@@ -152,10 +152,16 @@ def open_segment(folder: Path) -> Segment:
     return read_arrays(folder, {path.name: path.stat().st_size for path in folder.glob("*.npy")})
 
 
-def _read_array(path: Path, size: int) -> npt.NDArray[Any]:
+def _read_checked(path: Path, size: int) -> npt.NDArray[Any]:
     found = path.stat().st_size
     if found != size:
         raise _UnfitError(f"the index is damaged: {path.name} has {found} bytes, expected {size}")
+    return read_array(path)
+
+
+def read_array(path: Path) -> npt.NDArray[Any]:
+    """An array of a segment; a large one is mapped. Raises OSError, ValueError."""
+    size = path.stat().st_size
     array: npt.NDArray[Any] = np.load(path, mmap_mode="r" if size >= _MAPPED_FROM_BYTES else None, allow_pickle=False)
     return np.asarray(array)
 

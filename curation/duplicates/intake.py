@@ -43,10 +43,10 @@ def read_segment(
 
 
 def take_segment(
-    dialogues: Iterable[pa.Array], numbering: Numbering, first: tuple[int, int], settings: DuplicateSettings
+    dialogues: Iterable[pa.Array], numbering: Numbering, firsts: tuple[int, int], settings: DuplicateSettings
 ) -> Segment:
-    """The same by any numbering. `first`: the number of the first new representative, and of the first row."""
-    names = _Names(numbering, *first)
+    """The same by any numbering. `firsts`: the number of the first new representative, and of the first row."""
+    names = _Names(numbering, *firsts)
     pile = [_take_apart(_NO_DIALOGUES, 0, settings)]
     waiting: list[Future[_Part]] = []
     with ThreadPoolExecutor(WORKERS) as pool:

@@ -1,6 +1,7 @@
 """Finds the pairs that a new segment brings, among its own members and with those of all segments before it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -23,14 +24,33 @@ class Measure(Protocol):
 
 def find_pairs(segments: Sequence[Segment], settings: DuplicateSettings, is_across: bool = False) -> Measured:
     """The pairs that have at least one member in the last segment; `is_across`: exactly one."""
+    bands = (_gather([each.get_band(band) for each in segments]) for band in range(len(segments[-1].bands.keys)))
+    turns = (_gather([each.turns for each in segments]) for _ in range(1))
+    return find_among(segments, Gathered(bands, turns), settings, is_across)
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """Runs with all entries, of any segment, whose keys the last segment has. Each is read when its turn comes."""
+
+    bands: Iterable[Run]
+    """One a band, in order."""
+    turns: Iterable[Run]
+
+
+def find_among(
+    segments: Sequence[Segment], gathered: Gathered, settings: DuplicateSettings, is_across: bool = False
+) -> Measured:
+    """The same, where the runs were gathered before: of the segments only grams, sketches and digests are read."""
     members = Members(segments)
     by_grams = _Collector(GramMeasure(members, settings))
     buckets = Buckets(members, segments[-1].first, by_grams, is_across)
-    for band in range(len(segments[-1].bands.keys)):
-        buckets.propose(_gather([each.get_band(band) for each in segments]), are_minima=True)
+    for run in gathered.bands:
+        buckets.propose(run, are_minima=True)
     by_turns = _Collector(TurnMeasure(members, settings))
     buckets = Buckets(members, segments[-1].first, by_turns, is_across)
-    buckets.propose(_gather([each.turns for each in segments]), are_minima=False)
+    for run in gathered.turns:
+        buckets.propose(run, are_minima=False)
     return merge([by_grams.finish(), by_turns.finish()])
 
 

@@ -1,0 +1,125 @@
+"""The workers: tasks go out as rows of a Daft plan, to processes of this machine or to actors of a Ray cluster.
+
+A task is a frozen object with `run`; it goes out and its result comes back as bytes, in a few hundred of them. What it
+makes it writes to files, whole or not at all, and finds them there when it runs again. So a worker that dies costs its
+task, and where the plan dies with it, the plan is made again from what is not done.
+"""
+
+import gc
+import pickle
+import time
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar
+
+import daft
+
+from datagen.errors import DamhwaError, DataError
+
+_MOST_FAILURES = 3
+"""In a row, without a task done in between: then it is no accident."""
+
+
+Result = TypeVar("Result")
+Made = TypeVar("Made", covariant=True)
+
+
+class Task(Protocol[Made]):
+    def run(self) -> Made: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What came of a task, or what went wrong with it."""
+
+    result: Any
+    cpu_s: float
+    error: Exception | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """What a stage took. `bytes_sent`: of tasks and results, between driver and workers."""
+
+    name: str
+    tasks: int
+    wall_s: float
+    cpu_s: float
+    bytes_sent: int
+
+
+class Worker:
+    """One process; what filters load, Kiwi above all, they load once in it."""
+
+    def __init__(self) -> None:
+        gc.set_threshold(50_000)  # as in the one-machine engine's workers
+
+    def do(self, task: bytes) -> bytes:
+        started = time.process_time()
+        try:
+            done = Done(pickle.loads(task).run(), time.process_time() - started)
+        except Exception as exc:
+            if not isinstance(exc, DamhwaError):
+                exc.add_note(traceback.format_exc())
+            done = Done(None, time.process_time() - started, exc)
+        return pickle.dumps(done)
+
+
+@dataclass(slots=True)
+class Fleet:
+    """`workers`: processes at once. `is_cluster`: Daft runs on Ray."""
+
+    workers: int
+    is_cluster: bool
+    tell: Callable[[str, int, int], None] = lambda *_: None
+    """Called with a stage's name, its tasks done, and all its tasks."""
+    stages: list[Stage] = field(default_factory=list)
+
+    def run(
+        self, name: str, tasks: Sequence[Task[Result]], tell: Callable[[Result], None] = lambda _: None
+    ) -> list[Result]:
+        """Run all tasks, in any order; returns what came of each. `tell`: called with each as it comes.
+
+        Raises what a task raised, and DataError where workers keep dying.
+        """
+        started, sent, cpu_s = time.monotonic(), 0, 0.0
+        results: dict[int, Result] = {}
+        waiting = {number: pickle.dumps(task) for number, task in enumerate(tasks)}
+        for number, answer in self._insist(name, waiting):
+            done: Done = pickle.loads(answer)
+            if done.error is not None:
+                raise done.error
+            results[number] = done.result
+            cpu_s += done.cpu_s
+            sent += len(waiting.pop(number)) + len(answer)
+            tell(done.result)
+            self.tell(name, len(tasks) - len(waiting), len(tasks))
+        self.stages.append(Stage(name, len(tasks), time.monotonic() - started, cpu_s, sent))
+        return [results[number] for number in range(len(tasks))]
+
+    def _insist(self, name: str, waiting: dict[int, bytes]) -> Iterator[tuple[int, bytes]]:
+        """Results of all that waits; the caller takes out what it got, and a plan that died is made again."""
+        failures = 0
+        while waiting:
+            left = len(waiting)
+            try:
+                yield from self._stream(waiting)
+            except Exception as exc:  # what a lost worker is called depends on where and when it was lost
+                failures = failures + 1 if len(waiting) == left else 1
+                if isinstance(exc, DamhwaError) or failures >= _MOST_FAILURES:
+                    reason = " ".join(str(exc).split())[:300]
+                    hint = "give the workers more memory and run the same command again: what is done stays done"
+                    raise DataError(f"{name}: the workers ended {failures} times in a row: {reason}", hint) from exc
+
+    def _stream(self, waiting: dict[int, bytes]) -> Iterator[tuple[int, bytes]]:
+        worker: Any = daft.cls(
+            type("Worker", (Worker,), {"do": daft.method(return_dtype=daft.DataType.binary())(Worker.do)}),
+            use_process=True,
+            max_concurrency=min(self.workers, len(waiting)),
+        )()
+        plan = daft.from_pydict({"number": list(waiting), "task": list(waiting.values())})
+        plan = plan.into_partitions(len(waiting)) if self.is_cluster else plan.into_batches(1)
+        plan = plan.select(plan["number"], worker.do(plan["task"]).alias("done"))
+        for row in plan.iter_rows(results_buffer_size=None):
+            yield row["number"], row["done"]

@@ -1,0 +1,162 @@
+"""Measuring by many workers: into the same measured files as on one machine.
+
+    names → measured → joined
+
+A large Parquet file is measured in blocks of its row groups, side by side, which are then joined where they lie. All
+other files are read by one worker each, batch by batch.
+"""
+
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from curation.cluster.fleet import Fleet
+from curation.measure import (
+    MEASURED,
+    MeasuredFile,
+    Ruler,
+    SourcePart,
+    is_whole,
+    measure_batch,
+    measure_file,
+    name_measured,
+    note_unreadable,
+    open_measured,
+    prepare_folder,
+    remove_others,
+)
+from curation.source import Source
+from datagen.errors import DataError
+from datagen.store import replace_durably
+
+BLOCK_ROWS = 5_000
+"""Rows from which on row groups of a file are a task: a few seconds of one core."""
+_PARTS = ".parts"
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A source file's measured file, and the parts that it is measured in: none where it is there already."""
+
+    target: Path
+    parts: tuple[SourcePart, ...]
+
+    def place(self, part: int) -> Path:
+        """Where a part is measured into: with only one, the file itself."""
+        return self.target if len(self.parts) == 1 else self.folder / f"{part:06d}.parquet"
+
+    @property
+    def folder(self) -> Path:
+        return self.target.parent / _PARTS / self.target.stem
+
+
+@dataclass(frozen=True, slots=True)
+class NameFile:
+    """Task: a measured file's name, by the content of its source."""
+
+    path: Path
+    root: Path
+    ruler: Ruler
+    folder: Path
+
+    def run(self) -> Named:
+        target = name_measured(self.path, self.root, self.ruler, self.folder)
+        is_there = is_whole(target)
+        return Named(target, () if is_there else tuple(plan_parts(self.path, self.root)))
+
+
+def plan_parts(path: Path, root: Path) -> Iterator[SourcePart]:
+    """Blocks of row groups of a Parquet file that can be read, each of `BLOCK_ROWS` and more; else the file."""
+    try:
+        sizes = _count_rows(path) if path.suffix == ".parquet" else []
+    except (pa.ArrowException, OSError, ValueError):  # said when it is measured
+        sizes = []
+    start, rows = 0, 0
+    blocks: list[range] = []
+    for group, size in enumerate(sizes):
+        rows += size
+        if rows >= BLOCK_ROWS:
+            blocks.append(range(start, group + 1))
+            start, rows = group + 1, 0
+    if start and rows:
+        blocks.append(range(start, len(sizes)))
+    if len(blocks) < 2:
+        yield SourcePart(path, root)
+        return
+    for block in blocks:
+        yield SourcePart(path, root, block)
+
+
+def _count_rows(path: Path) -> list[int]:
+    with pq.ParquetFile(path) as file:
+        return [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)]
+
+
+@dataclass(frozen=True, slots=True)
+class MeasurePart:
+    """Task: a part of a source file, measured; returns its rows."""
+
+    part: SourcePart
+    ruler: Ruler
+    target: Path
+
+    def run(self) -> int:
+        if not is_whole(self.target):
+            self.target.parent.mkdir(parents=True, exist_ok=True)
+            measure_file(self.part, self.target, lambda batches: (measure_batch(each, self.ruler) for each in batches))
+        return open_measured(self.target).rows
+
+
+@dataclass(frozen=True, slots=True)
+class JoinParts:
+    """Task: the measured parts of a file as one; returns its rows."""
+
+    named: Named
+    ruler: Ruler
+
+    def run(self) -> int:
+        target = self.named.target
+        parts = [open_measured(self.named.place(part)) for part in range(len(self.named.parts))]
+        if any(each.row is None for part in parts for each in part.unreadable):
+            whole = SourcePart(self.named.parts[0].path, self.named.parts[0].root)
+            return MeasurePart(whole, self.ruler, target).run()  # torn: read up to where it is, as on one machine
+        temporary = target.with_name(f".{target.name}.writing")
+        try:
+            _join(parts, temporary)
+            replace_durably(temporary, target)
+        except OSError as exc:
+            hint = "free some space and run the same command again: what is measured stays measured"
+            raise DataError(f"{target} could not be written: {exc.strerror or exc}", hint) from exc
+        return sum(part.rows for part in parts)
+
+
+def _join(parts: Sequence[MeasuredFile], path: Path) -> None:
+    with pq.ParquetWriter(path, MEASURED, compression="zstd", compression_level=1) as writer:
+        for part in parts:
+            with pq.ParquetFile(part.path) as file:
+                for group in range(file.num_row_groups):
+                    writer.write_table(file.read_row_group(group))
+        note_unreadable(writer, (each for part in parts for each in part.unreadable))
+
+
+def measure_on(
+    fleet: Fleet, source: Source, ruler: Ruler, folder: Path, tell: Callable[[int], None] = lambda _: None
+) -> list[MeasuredFile]:
+    """Measure what is not measured yet into `folder`, as `measure.measure_source` does. Raises DataError."""
+    prepare_folder(folder)
+    names = fleet.run("names", [NameFile(path, source.folder, ruler, folder) for path in source.files])
+    parts = [
+        MeasurePart(part, ruler, named.place(number))
+        for named in {named.target: named for named in names}.values()
+        for number, part in enumerate(named.parts)
+    ]
+    fleet.run("measured", parts, tell)
+    cut = {named.target: named for named in names if len(named.parts) > 1}
+    fleet.run("joined", [JoinParts(named, ruler) for named in cut.values()])
+    shutil.rmtree(folder / _PARTS, ignore_errors=True)
+    remove_others(folder, {named.target for named in names})
+    return [open_measured(named.target) for named in names]

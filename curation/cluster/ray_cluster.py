@@ -1,0 +1,67 @@
+"""A Ray cluster: a running one that is joined, or one of this machine alone that is started and stopped."""
+
+import logging
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import ray
+
+from datagen.errors import UsageError
+
+CONNECT_S = 5
+ANSWER_S = 15
+"""Within which a cluster says that it is there, the start of the process that asks included; Ray itself asks on for two
+minutes and more."""
+_ASK = "from ray.scripts.scripts import main; main()"
+_STORE_BYTES = 200_000_000
+"""Of a cluster on this machine: tasks and results take some hundred bytes each."""
+_LEAST_STORE_BYTES = 78_643_200
+"""Ray takes no less."""
+_SHARED_MEMORY = Path("/dev/shm")
+
+
+@contextmanager
+def join_cluster(address: str | None) -> Iterator[int]:
+    """Give the number of cores. Raises UsageError where no cluster answers at `address`, `host:port`."""
+    logging.getLogger("ray").setLevel(logging.ERROR)
+    if address is None:
+        _start()
+    else:
+        _find(address)
+        ray.init(address, log_to_driver=False, logging_level=logging.ERROR)
+    try:
+        yield int(ray.cluster_resources().get("CPU", 1))  # type: ignore[no-untyped-call]
+    finally:
+        ray.shutdown()
+
+
+def _start() -> None:
+    """On loopback, without a dashboard."""
+    free = shutil.disk_usage(_SHARED_MEMORY).free if _SHARED_MEMORY.is_dir() else 0
+    store = max(_LEAST_STORE_BYTES, min(_STORE_BYTES, free // 2))
+    ray.init(
+        num_cpus=os.cpu_count(),
+        object_store_memory=store,
+        include_dashboard=False,
+        log_to_driver=False,
+        logging_level=logging.ERROR,
+    )
+
+
+def _find(address: str) -> None:
+    hint = "give HOST:PORT of the head node (its `ray start --head` tells it), on a machine that has joined the cluster"
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdecimal() or "/" in address:
+        raise UsageError(f"--address {address} is no HOST:PORT", hint)
+    try:
+        socket.create_connection((host, int(port)), CONNECT_S).close()
+        command = [sys.executable, "-c", _ASK, "health-check", "--address", address]
+        subprocess.run(command, check=True, capture_output=True, timeout=ANSWER_S)
+    except (OSError, OverflowError, subprocess.SubprocessError) as exc:
+        raise UsageError(f"--address {address}: no Ray cluster answers there: {exc}", hint) from exc
