@@ -24,7 +24,7 @@ from curation.duplicates.settings import DuplicateSettings
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """Places in the folder. `number`: of an addition, from 0; `piece`: of a range of keys."""
+    """Places in the folder. `number`: of an addition, from 0; `task`: of the meetings."""
 
     folder: Path
 
@@ -56,8 +56,11 @@ class Exchange:
     def pairs(self, number: int) -> Path:
         return self.folder / "pairs" / f"{number:06d}"
 
-    def meeting(self, piece: int, part: int) -> Path:
-        return self.folder / "meetings" / f"{piece:03d}-{part:05d}"
+    def meeting(self, task: int) -> Path:
+        return self.folder / "meetings" / f"{task:05d}"
+
+    def bounds(self, task: int) -> Path:
+        return self.folder / "meetings" / f"{task:05d}.npy"
 
     def remove(self) -> None:
         shutil.rmtree(self.folder.parent, ignore_errors=True)

@@ -52,11 +52,9 @@ class Stage:
 class Worker:
     """One process; what filters load, Kiwi above all, they load once in it."""
 
-    def __init__(self) -> None:
-        gc.set_threshold(50_000)  # as in the one-machine engine's workers
-
     def do(self, task: bytes) -> bytes:
         started = time.process_time()
+        gc.set_threshold(50_000)  # as in the one-machine engine's workers
         try:
             done = Done(pickle.loads(task).run(), time.process_time() - started)
         except Exception as exc:
@@ -77,9 +75,9 @@ class Fleet:
     stages: list[Stage] = field(default_factory=list)
 
     def run(
-        self, name: str, tasks: Sequence[Task[Result]], tell: Callable[[Result], None] = lambda _: None
+        self, name: str, tasks: Sequence[Task[Result]], tell: Callable[[Result], None] | None = None
     ) -> list[Result]:
-        """Run all tasks, in any order; returns what came of each. `tell`: called with each as it comes.
+        """Run all tasks, in any order; returns what came of each. `tell`: is told each as it comes; None: `self.tell`.
 
         Raises what a task raised, and DataError where workers keep dying.
         """
@@ -93,8 +91,10 @@ class Fleet:
             results[number] = done.result
             cpu_s += done.cpu_s
             sent += len(waiting.pop(number)) + len(answer)
-            tell(done.result)
-            self.tell(name, len(tasks) - len(waiting), len(tasks))
+            if tell is None:
+                self.tell(name, len(tasks) - len(waiting), len(tasks))
+            else:
+                tell(done.result)
         self.stages.append(Stage(name, len(tasks), time.monotonic() - started, cpu_s, sent))
         return [results[number] for number in range(len(tasks))]
 
@@ -113,6 +113,9 @@ class Fleet:
                     raise DataError(f"{name}: the workers ended {failures} times in a row: {reason}", hint) from exc
 
     def _stream(self, waiting: dict[int, bytes]) -> Iterator[tuple[int, bytes]]:
+        if len(waiting) == 1:  # nothing to share out: not worth the start of a process
+            yield from [(number, Worker().do(task)) for number, task in waiting.items()]
+            return
         worker: Any = daft.cls(
             type("Worker", (Worker,), {"do": daft.method(return_dtype=daft.DataType.binary())(Worker.do)}),
             use_process=True,

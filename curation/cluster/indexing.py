@@ -16,7 +16,7 @@ import numpy as np
 from curation.cluster.additions import Addition, plan_additions
 from curation.cluster.exchange import Exchange, put_array, put_folder
 from curation.cluster.fleet import Fleet
-from curation.cluster.meetings import Meet, Range, plan_ranges, read_meeting
+from curation.cluster.meetings import Meet, Spot, find_spots, plan_ranges, read_meeting
 from curation.cluster.numbering import GivenNumbers, number_rows
 from curation.duplicates.bands import choose_bands
 from curation.duplicates.index import DuplicateIndex
@@ -76,8 +76,8 @@ class Pair:
     exchange: Exchange
     number: int
     segments: tuple[Path, ...]
-    pieces: tuple[tuple[Range, ...], ...]
-    """The ranges of each band in order, and of the long turns."""
+    pieces: tuple[tuple[Spot, ...], ...]
+    """Where each band met, in order, and the long turns."""
     settings: DuplicateSettings
 
     def run(self) -> int:
@@ -85,8 +85,8 @@ class Pair:
         if not target.exists():
             *bands, turns = self.pieces
             gathered = Gathered(
-                (read_meeting(self.exchange, ranges, self.number) for ranges in bands),
-                (read_meeting(self.exchange, ranges, self.number) for ranges in [turns]),
+                (read_meeting(self.exchange, spots, self.number) for spots in bands),
+                (read_meeting(self.exchange, spots, self.number) for spots in [turns]),
             )
             pairs = find_among([open_segment(each) for each in self.segments], gathered, self.settings)
             scratch = target.with_name(f".{target.name}.{uuid4().hex[:8]}")
@@ -112,13 +112,11 @@ def fill_index(fleet: Fleet, index: DuplicateIndex, files: Sequence[MeasuredFile
     segments = (*known, *(exchange.segment(number) for number in range(len(additions))))
     pieces = choose_bands(settings.split_threshold, settings.probability).bands + 1
     tasks = plan_ranges(pieces, firsts[-1])
-    fleet.run("meetings", [Meet(exchange, ranges, segments, len(known)) for ranges in tasks])
-    by_piece = tuple(
-        tuple(each for ranges in tasks for each in ranges if each.piece == piece) for piece in range(pieces)
-    )
+    meeting = [Meet(exchange, number, ranges, segments, len(known)) for number, ranges in enumerate(tasks)]
+    fleet.run("meetings", meeting)
+    spots = find_spots(tasks, pieces)
     pairing = [
-        Pair(exchange, number, segments[: len(known) + number + 1], by_piece, settings)
-        for number in range(len(additions))
+        Pair(exchange, number, segments[: len(known) + number + 1], spots, settings) for number in range(len(additions))
     ]
     fleet.run("pairs", pairing[::-1])  # the last have most to compare with
     index.adopt([_move_segment(exchange, number, index.folder, firsts[number]) for number in range(len(additions))])

@@ -1,9 +1,9 @@
 """Measuring by many workers: into the same measured files as on one machine.
 
-    names → measured → joined
+    measured → parts → joined
 
-A large Parquet file is measured in blocks of its row groups, side by side, which are then joined where they lie. All
-other files are read by one worker each, batch by batch.
+A file is read by one worker, batch by batch. A large Parquet file is measured in blocks of its row groups instead, side
+by side, which are then joined where they lie.
 """
 
 import shutil
@@ -40,23 +40,20 @@ _PARTS = ".parts"
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """A source file's measured file, and the parts that it is measured in: none where it is there already."""
+    """A source file's measured file with its rows, or, where it is not there, the parts that it is measured in."""
 
     target: Path
-    parts: tuple[SourcePart, ...]
+    rows: int
+    parts: tuple[SourcePart, ...] = ()
 
     def place(self, part: int) -> Path:
-        """Where a part is measured into: with only one, the file itself."""
-        return self.target if len(self.parts) == 1 else self.folder / f"{part:06d}.parquet"
-
-    @property
-    def folder(self) -> Path:
-        return self.target.parent / _PARTS / self.target.stem
+        """Where a part is measured into."""
+        return self.target.parent / _PARTS / self.target.stem / f"{part:06d}.parquet"
 
 
 @dataclass(frozen=True, slots=True)
-class NameFile:
-    """Task: a measured file's name, by the content of its source."""
+class MeasureFile:
+    """Task: a source file, measured unless it is large. Its content, which only a worker reads, names what is made."""
 
     path: Path
     root: Path
@@ -65,12 +62,16 @@ class NameFile:
 
     def run(self) -> Named:
         target = name_measured(self.path, self.root, self.ruler, self.folder)
-        is_there = is_whole(target)
-        return Named(target, () if is_there else tuple(plan_parts(self.path, self.root)))
+        if is_whole(target):
+            return Named(target, 0)
+        parts = tuple(plan_parts(self.path, self.root))
+        if len(parts) > 1:
+            return Named(target, 0, parts)
+        return Named(target, MeasurePart(parts[0], self.ruler, target).run())
 
 
 def plan_parts(path: Path, root: Path) -> Iterator[SourcePart]:
-    """Blocks of row groups of a Parquet file that can be read, each of `BLOCK_ROWS` and more; else the file."""
+    """Blocks of row groups of a Parquet file that can be read, each of `BLOCK_ROWS` or more; else the whole file."""
     try:
         sizes = _count_rows(path) if path.suffix == ".parquet" else []
     except (pa.ArrowException, OSError, ValueError):  # said when it is measured
@@ -148,15 +149,14 @@ def measure_on(
 ) -> list[MeasuredFile]:
     """Measure what is not measured yet into `folder`, as `measure.measure_source` does. Raises DataError."""
     prepare_folder(folder)
-    names = fleet.run("names", [NameFile(path, source.folder, ruler, folder) for path in source.files])
+    tasks = [MeasureFile(path, source.folder, ruler, folder) for path in source.files]
+    names = fleet.run("measured", tasks, lambda named: tell(named.rows))
+    large = [named for named in names if named.parts]
     parts = [
-        MeasurePart(part, ruler, named.place(number))
-        for named in {named.target: named for named in names}.values()
-        for number, part in enumerate(named.parts)
+        MeasurePart(part, ruler, named.place(number)) for named in large for number, part in enumerate(named.parts)
     ]
-    fleet.run("measured", parts, tell)
-    cut = {named.target: named for named in names if len(named.parts) > 1}
-    fleet.run("joined", [JoinParts(named, ruler) for named in cut.values()])
+    fleet.run("parts", parts, tell)
+    fleet.run("joined", [JoinParts(named, ruler) for named in large])
     shutil.rmtree(folder / _PARTS, ignore_errors=True)
     remove_others(folder, {named.target for named in names})
     return [open_measured(named.target) for named in names]

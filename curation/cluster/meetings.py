@@ -5,10 +5,11 @@ A segment's runs lie sorted on the shared storage, so a range of keys is a slice
 what the index would have gathered for it when it came.
 """
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from uuid import uuid4
 
 import numpy as np
@@ -41,6 +42,23 @@ class Range:
         return self.part * _KEYS // self.parts, (self.part + 1) * _KEYS // self.parts
 
 
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """Where a range is: in which task's meeting, and the how-manieth of its ranges it is."""
+
+    task: int
+    at: int
+
+
+def find_spots(tasks: Sequence[Sequence[Range]], pieces: int) -> tuple[tuple[Spot, ...], ...]:
+    """The ranges of each piece, in order."""
+    spots: list[list[Spot]] = [[] for _ in range(pieces)]
+    for task, ranges in enumerate(tasks):
+        for at, each in enumerate(ranges):
+            spots[each.piece].append(Spot(task, at))
+    return tuple(map(tuple, spots))
+
+
 def plan_ranges(pieces: int, members: int) -> list[tuple[Range, ...]]:
     """All ranges of all pieces, by task."""
     parts = -(-members // _ENTRIES_AT_ONCE)
@@ -54,37 +72,38 @@ class Meet:
     """Task: bring together the entries of some ranges. `segments`: all folders; `known`: compared before."""
 
     exchange: Exchange
+    number: int
     ranges: tuple[Range, ...]
     segments: tuple[Path, ...]
     known: int
 
     def run(self) -> int:
-        """Returns the entries that met."""
-        firsts = np.array([int(np.load(each / "first.npy")[0]) for each in self.segments])
-        count = 0
-        for each in self.ranges:
-            place = self.exchange.meeting(each.piece, each.part)
-            if not place.with_suffix(".bounds.npy").exists():
-                count += self._meet(each, firsts, place)
-        return count
+        """Returns the entries that met. They lie range by range, and in each addition by addition."""
+        place = self.exchange.meeting(self.number)
+        target = self.exchange.bounds(self.number)
+        if not target.exists():
+            firsts = np.array([int(np.load(each / "first.npy")[0]) for each in self.segments])
+            temporary = place.with_name(f".{place.name}.{uuid4().hex[:8]}")
+            with temporary.open("wb") as file:
+                bounds = [self._meet(each, firsts, file) for each in self.ranges]
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(place)
+            before = to_offsets(np.array([each[-1] for each in bounds]))[:-1]
+            put_array(target, np.stack(bounds) + before[:, None])
+        return int(np.load(target)[-1, -1])
 
-    def _meet(self, range_: Range, firsts: Int64s, place: Path) -> int:
+    def _meet(self, range_: Range, firsts: Int64s, file: BinaryIO) -> Int64s:
+        """Write what met in a range; returns where each new addition's entries begin, and where the last ones end."""
         entries = np.concatenate([np.zeros(0, np.uint64), *(_read_slice(each, range_) for each in self.segments)])
         entries.sort()
         starts, ends, owners = _list_visits(entries, firsts)
-        is_new = (owners >= self.known) & (ends - starts > 1)
-        starts, ends, owners = starts[is_new], ends[is_new], owners[is_new]
         order = np.argsort(owners, kind="stable")
+        order = order[((owners >= self.known) & (ends - starts > 1))[order]]
         starts, lengths, owners = starts[order], (ends - starts)[order], owners[order]
-        temporary = place.with_name(f".{place.name}.{uuid4().hex[:8]}")
-        with temporary.open("wb") as file:
-            for part in _cut(lengths):
-                entries[spread(starts[part], lengths[part])].tofile(file)
-        temporary.replace(place)
-        numbers = np.arange(self.known, len(firsts) + 1)
-        bounds = to_offsets(lengths)[np.searchsorted(owners, numbers)]
-        put_array(place.with_suffix(".bounds.npy"), bounds)
-        return int(bounds[-1])
+        for part in _cut(lengths):
+            entries[spread(starts[part], lengths[part])].tofile(file)
+        return to_offsets(lengths)[np.searchsorted(owners, np.arange(self.known, len(firsts) + 1))]
 
 
 def _read_slice(segment: Path, range_: Range) -> UInt64s:
@@ -125,12 +144,11 @@ def _cut(lengths: Int64s) -> Iterator[slice]:
         start = stop
 
 
-def read_meeting(exchange: Exchange, ranges: Sequence[Range], number: int) -> Run:
-    """What met in one piece for the addition of this number; `ranges`: all of the piece, in order."""
+def read_meeting(exchange: Exchange, spots: Sequence[Spot], number: int) -> Run:
+    """What met in one piece for the addition of this number; `spots`: of all ranges of the piece, in order."""
     entries = [np.zeros(0, np.uint64)]
-    for each in ranges:
-        place = exchange.meeting(each.piece, each.part)
-        first, end = np.load(place.with_suffix(".bounds.npy"), mmap_mode="r")[number : number + 2].tolist()
-        entries.append(np.fromfile(place, np.uint64, end - first, offset=8 * first))
+    for spot in spots:
+        first, end = read_array(exchange.bounds(spot.task))[spot.at, number : number + 2].tolist()
+        entries.append(np.fromfile(exchange.meeting(spot.task), np.uint64, end - first, offset=8 * first))
     packed = np.concatenate(entries)
     return Run((packed >> np.uint64(32)).astype(np.uint32), packed.astype(np.uint32))
