@@ -9,12 +9,14 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from datagen.batch.book import Book
+from datagen.batch.request_file import Limits
+from datagen.batch.waits import Waits
 from datagen.budget import Budget
 from datagen.console import err
 from datagen.endpoint_options import Access, ProviderOptions, apply_options, find_access, run_simulator
@@ -55,6 +57,9 @@ class OpenRun:
     prices: PriceList
     budget: Budget
     options: ProviderOptions
+    limits: Limits = field(default_factory=Limits)
+    waits: Waits = field(default_factory=Waits)
+    """Of batches, where the options ask for them."""
 
     def fill(self, gate: Gate | None = None, counted: dict[str, int] | None = None) -> dict[str, Any]:
         """Ask until every quota is met, and return the summary that `--json` prints.
@@ -202,11 +207,12 @@ def _open_batches(run: OpenRun, outcomes: Outcomes) -> tuple["BatchGeneration", 
         folder=run.folder,
         loaded=run.loaded,
         book=Book(run.ledger),
-        endpoint=BatchEndpoint(_open_provider(run)),
+        endpoint=BatchEndpoint(_open_provider(run), run.waits),
         budget=run.budget,
         prices=run.prices,
         outcomes=outcomes,
         is_offline=run.options.offline,
+        limits=run.limits,
     )
     return generation, BatchProgress(generation)
 

@@ -43,7 +43,7 @@ class BatchEndpoint:
     """The first address of a provider, asked for batches. Raises ProviderError where it is no use to go on."""
 
     provider: Provider
-    waits: Waits = field(default_factory=Waits)
+    waits: Waits
     rng: Random = field(default_factory=Random)
     _has_answered: bool = False
 

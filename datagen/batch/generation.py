@@ -47,8 +47,9 @@ class BatchGeneration:
     budget: Budget
     prices: PriceList
     outcomes: Outcomes
+    limits: Limits
     is_offline: bool = False
-    limits: Limits = field(default_factory=Limits)
+    """The endpoint is a simulator of this command's own."""
     clock: Clock = read_clock
     open: list[OpenBatch] = field(default_factory=list)
     looks: int = 0

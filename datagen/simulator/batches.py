@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from math import ceil
 from typing import Any
 
 from aiohttp import BodyPartReader, web
@@ -126,6 +127,7 @@ class Batches:
     files: dict[str, StoredFile] = field(default_factory=dict)
     batches: dict[str, StoredBatch] = field(default_factory=dict)
     _asked: Counter[str] = field(default_factory=Counter)
+    _not_before: dict[str, float] = field(default_factory=dict)
 
     def add_routes(self, app: web.Application) -> None:
         app.router.add_post("/v1/files", self._upload)
@@ -252,7 +254,7 @@ class Batches:
             return batch
         batch.is_settled = True
         rng = random.Random(f"{self.seed}/{batch.id}")
-        done = 0 if batch.fate in ("failed", "vanished") else round(batch.done_share * len(batch.lines))
+        done = 0 if batch.fate in ("failed", "vanished") else ceil(batch.done_share * len(batch.lines))
         outputs: list[bytes] = []
         errors: list[bytes] = []
         for line in batch.lines[:done]:
@@ -300,9 +302,12 @@ class Batches:
 
     def _refuse(self, request: web.Request) -> web.Response | None:
         """A 429 or 500, as drawn, before anything is done."""
-        draw, faults = self._draw(f"{request.method} {request.path}").random(), self.get_faults()
+        call, faults, now = f"{request.method} {request.path}", self.get_faults(), time.monotonic()
+        self.counts["before_retry_after"] += now < self._not_before.pop(call, 0.0)
+        draw = self._draw(call).random()
         if draw < faults.rate_limited:
             self.counts["rate_limited"] += 1
+            self._not_before[call] = now + faults.retry_after_s
             headers = {"Retry-After": f"{faults.retry_after_s:g}"}
             return answer_error(429, "rate_limit_exceeded", "Rate limit reached for requests.", headers)
         if draw < faults.rate_limited + faults.server_error:
