@@ -61,13 +61,17 @@ def deal(run: ReviewedRun, connection: sa.Connection, samples: Sequence[int], re
 
 
 def load_texts(run: ReviewedRun, rows: Sequence[Any]) -> list[Dialogue]:
-    """The dialogues of these samples as they were generated. Raises DataError where one is not there any more."""
+    """The dialogues of these samples as they were generated, with their recordings.
+
+    Raises DataError where one is not there any more.
+    """
     dialogues = run.texts.load([(row.file, row.row) for row in rows])
     for row, dialogue in zip(rows, dialogues, strict=True):
         if dialogue.id != row.id:  # a decision about it would be about another text
             told = f"where the text of {row.id} should lie, there is that of {dialogue.id}"
             raise DataError(told, "run `damhwa curate` again: it measures anew")
-    return dialogues
+    recordings = run.look().media.recordings
+    return [recordings.add_to(dialogue) for dialogue in dialogues]
 
 
 def is_blind(connection: sa.Connection, sample: Any, reviewer: str, judged: Sequence[str]) -> bool:

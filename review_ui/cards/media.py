@@ -11,6 +11,7 @@ from threading import Lock
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from curation.recordings import Recordings
 from datagen.errors import DataError
 from datagen.media import check_medium, find_medium
 from datagen.media_type import MEDIA_TYPES
@@ -35,18 +36,22 @@ class MediaShelf:
 
     folder: Path
     media: Mapping[str, Medium]
+    recordings: Recordings = field(default_factory=Recordings)
+    """What `damhwa voice` had spoken: beside the rows, which name none of it."""
     _checked: dict[str, tuple[int, int]] = field(default_factory=dict)
     """Hash → time of change and size of the file, as it was when its content was right."""
     _lock: Lock = field(default_factory=Lock)
 
     @classmethod
     def open(cls, folder: Path) -> "MediaShelf":
-        """Of what curation measured. Raises DataError where a file cannot be read."""
+        """Of what curation measured, and of what was spoken since. Raises DataError where a file cannot be read."""
         found: dict[str, Medium] = {}
         for name in _FOLDERS:
             for path in sorted((folder / ".curation" / name).glob("*.parquet")):
                 found.update((each.sha256, each) for each in _list_media(path))
-        return cls(folder, found)
+        recordings = Recordings.read(folder)
+        found.update((each.medium.sha256, each.medium) for each in recordings)
+        return cls(folder, found, recordings)
 
     def find(self, sha256: str) -> StoredFile | str:
         """The file of that hash, or why there is none to show."""

@@ -3,12 +3,14 @@
 import io
 import json
 import os
+import re
 import signal
 import sqlite3
 import subprocess
 import sys
 import time
 import wave
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import replace
@@ -348,3 +350,22 @@ def test_a_text_run_writes_splits_without_looking_at_rows_for_recordings(built_r
     for path in (built_run / "curated" / "train").glob("*.parquet"):
         media = pq.read_table(path, columns=["media"]).column("media")
         assert media.null_count == len(media)
+
+
+def test_the_example_of_the_documentation_is_built_and_spoken(tmp_path: Path, start_simulator: StartSimulator) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "media.md").read_text(encoding="utf-8")
+    files = dict(re.findall(r'^```yaml title="(.+?)"\n(.+?)^```', page, re.MULTILINE | re.DOTALL))
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    cats = tmp_path / "pictures" / "cats"
+    cats.mkdir(parents=True)
+    for number in range(3):
+        (cats / f"{number}.png").write_bytes(make_png((number, 90, 90)))
+    options = ProviderOptions(base_urls=(start_simulator()[0],))
+    build(str(tmp_path / "cats-data.yaml"), tmp_path / "run", BuildOptions(options, baseline=0))
+    voice(VoiceRequest(tmp_path / "run", options=options))
+    dialogues = read_curated(tmp_path / "run")
+    assert Counter(each.topic for each in dialogues) == {"우리 집 고양이": 6, "퇴근길": 4}
+    assert [each.media[0].kind for each in dialogues if each.topic == "우리 집 고양이"] == ["image"] * 6
+    assert {each.voice for each in Recordings.read(tmp_path / "run")} == {"marin"}
