@@ -142,6 +142,17 @@ def slip_level(talk: Talk) -> None:
     _change_words(talk, lambda _, words: _find_in_other_level(talk, words))
 
 
+def slip_half_level(talk: Talk) -> None:
+    """Every other turn."""
+    _change_words(talk, lambda number, words: words if number % 2 else _find_in_other_level(talk, words))
+
+
+def slip_half_directions(talk: Talk) -> None:
+    """All but every third turn."""
+    for number, turn in enumerate(talk.turns[talk.begins :]):
+        turn[1] = turn[1] if number % 3 == 2 else _cut_direction(turn[1])[1]
+
+
 def slip_directions(talk: Talk) -> None:
     for turn in talk.turns[talk.begins :]:
         turn[1] = _cut_direction(turn[1])[1]
@@ -195,6 +206,18 @@ def slip_question(talk: Talk) -> None:
     )
     for number, at in enumerate(talk.rng.sample(range(1, len(talk.turns)), 4)):
         talk.turns[at][0] = ways[number % 3]
+
+
+def slip_other_words(talk: Talk) -> None:
+    """The user asks the same four times, in other words each time."""
+    ways = (
+        "너는 주말에 보통 뭐 하고 지내?",
+        "쉬는 날엔 주로 뭐 하면서 보내?",
+        "토요일이나 일요일에는 어떻게 지내는 편이야?",
+        "주말이면 대개 뭘 하는데?",
+    )
+    for way, at in zip(ways, talk.rng.sample(range(1, len(talk.turns)), 4), strict=True):
+        talk.turns[at][0] = way
 
 
 def slip_saying(talk: Talk) -> None:
@@ -264,8 +287,13 @@ SLIPS: dict[str, tuple[str, Callable[[Talk], None]]] = {
     "parts swapped": ("role-swap", slip_swap),
     "the user as persona": ("role-swap", slip_placeholder),
     "the persona as user": ("role-swap", slip_asking),
+    "every other turn in the other level": ("persona-drift", slip_half_level),
+    "directions in one turn of three": ("persona-drift", slip_half_directions),
+    "a question in other words": ("repetition", slip_other_words),
 }
 """What is planted → the code that should find it, and how it is planted."""
+HARD = ("every other turn in the other level", "directions in one turn of three", "a question in other words")
+"""Those that are half there, or in other words: they show where the filters end."""
 
 
 def plant(name: str, count: int) -> Iterator[Subject]:

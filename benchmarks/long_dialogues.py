@@ -11,14 +11,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.curation_corpus import compose_dialogues, list_personas
+from benchmarks.corpus import read_pairs
+from benchmarks.curation_corpus import HUMAN_PERSONA, compose_dialogues, list_personas
 from benchmarks.long_corpus import (
-    PERSONAS,
+    HARD,
     SLIPS,
     build_subject,
     chain_people,
     chain_simulated,
-    draw_talk,
     draw_talks,
     plant,
 )
@@ -36,7 +36,7 @@ CLEAN = 1_000
 WINDOWS = (6, 8, 10, 12)
 FILTERS: tuple[Filter[Any], ...] = (persona_drift.FILTER, role_swap.FILTER, repetition.FILTER)
 CIRCLES = ("rounds", "said_again", "asked_again", "farewell")
-DRIFTS = [name for name, (code, _) in SLIPS.items() if code == persona_drift.FILTER.code]
+DRIFTS = [name for name, (code, _) in SLIPS.items() if code == persona_drift.FILTER.code and name not in HARD]
 
 
 def find(subject: Subject, filters: Sequence[Filter[Any]] = FILTERS) -> list[Finding]:
@@ -108,12 +108,11 @@ def tell_cost() -> None:
     for dialogue, _ in zip(compose_dialogues(3), range(500), strict=False):
         short.append(Subject.of(dialogue.messages, personas[dialogue.persona]))
     groups = {"2 to 5 exchanges": short}
-    lines = draw_talk(0).turns
+    pairs = [list(pair) for pair in read_pairs()]
     for exchanges in (20, 60, 120, 500):
-        turns = [list(lines[at % len(lines)]) for at in range(exchanges)]
-        for at, turn in enumerate(turns):
-            turn[0], turn[1] = f"{at} {turn[0]} {at * 7}", f"{turn[1]} {at} {at * 3}"
-        groups[f"{exchanges} exchanges"] = [build_subject(turns, PERSONAS["banmal"])]
+        groups[f"{exchanges} exchanges"] = [
+            build_subject(pairs[at : at + exchanges], HUMAN_PERSONA) for at in range(0, 10 * exchanges, exchanges)
+        ]
     for name, subjects in groups.items():
         took = [
             time_each(subjects, lambda each: list(persona_drift.measure(each, DriftSettings()))),

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from curation.filter import Filter, FilterSettings
 from curation.finding import AtLeast, Observation
-from curation.signs.habits import DISTANT, Habits, add_up, count_habits
+from curation.signs.habits import DISTANT, Habits, add_up, count_habits, subtract
 from curation.signs.swap import CERTAIN, find_swap
 from curation.subject import PersonaSheet, SpeechLevel, Subject
 
@@ -79,10 +79,11 @@ def measure(subject: Subject, settings: Settings) -> Iterator[Observation]:
             return
     habits = [count_habits(each, subject.persona) for each in turns]
     starts = _list_starts(len(turns), size)
-    windows = [add_up(habits[start : start + size]) for start in starts]
+    befores = add_up(habits, starts)
+    windows = list(map(subtract, add_up(habits, [start + size for start in starts]), befores))
     places = [turns[start].index for start in starts]
     level = _find_level(subject.persona, windows[0])
-    found = [*_compare_with_first(windows, level), *_compare_with_all_before(habits, windows, starts, level)]
+    found = [*_compare_with_first(windows, level), *_compare_with_all_before(befores, windows, level)]
     for rule, at, drift in found:
         if drift.score > 0:
             yield Observation(rule, drift.score, f"{places[at] + 1}번째 말부터 {drift.told}", places[at])
@@ -105,9 +106,9 @@ def _compare_with_first(windows: Sequence[Habits], level: SpeechLevel | None) ->
 
 
 def _compare_with_all_before(
-    habits: Sequence[Habits], windows: Sequence[Habits], starts: Sequence[int], level: SpeechLevel | None
+    befores: Sequence[Habits], windows: Sequence[Habits], level: SpeechLevel | None
 ) -> Iterator[tuple[str, int, _Drift]]:
-    pairs = [(add_up(habits[:start]), window) for start, window in zip(starts[1:], windows[1:], strict=True)]
+    pairs = list(zip(befores[1:], windows[1:], strict=True))
     has_both = level == "jondaetmal"
     yield "self_form", *_pick_worst([_compare_selves(before, later, has_both) for before, later in pairs])
     yield "address", *_pick_worst([_compare_addresses(before, later) for before, later in pairs])

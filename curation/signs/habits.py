@@ -1,12 +1,12 @@
 """How a persona writes, counted turn by turn: what it calls itself and the user, its marks, how long its sentences are.
 
-Counts of turns add up to those of a window, and windows can be compared.
+Counts of turns add up; those of a window are the difference of two sums, so that the time grows with the turns.
 """
 
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 from curation.speech.level import judge_sentences
@@ -53,6 +53,10 @@ class Habits:
     marks: Counter[str]
     """Mark → turns that have it."""
 
+    @property
+    def words(self) -> tuple[Counter[str], ...]:
+        return self.levels, self.selves, self.addresses, self.marks
+
 
 def count_habits(utterance: Utterance, persona: PersonaSheet | None) -> Habits:
     """The counts of one turn."""
@@ -95,15 +99,36 @@ def _count_addresses(text: str, placeholder: str) -> Counter[str]:
     return found
 
 
-def add_up(turns: Sequence[Habits]) -> Habits:
-    """The counts of a window of turns."""
+def add_up(turns: Sequence[Habits], borders: Sequence[int]) -> list[Habits]:
+    """The counts of all turns before each border; borders are in order."""
+    running = Habits(0, 0, 0, 0, Counter(), Counter(), Counter(), Counter())
+    sums, done = [], 0
+    for border in borders:
+        for each in turns[done:border]:
+            running = replace(
+                running,
+                turns=running.turns + each.turns,
+                directed=running.directed + each.directed,
+                sentences=running.sentences + each.sentences,
+                letters=running.letters + each.letters,
+            )
+            for total, own in zip(running.words, each.words, strict=True):
+                total.update(own)
+        done = border
+        levels, selves, addresses, marks = (each.copy() for each in running.words)
+        sums.append(replace(running, levels=levels, selves=selves, addresses=addresses, marks=marks))
+    return sums
+
+
+def subtract(whole: Habits, part: Habits) -> Habits:
+    """What is left of the counts without those of some of the turns."""
     return Habits(
-        turns=len(turns),
-        directed=sum(each.directed for each in turns),
-        sentences=sum(each.sentences for each in turns),
-        letters=sum(each.letters for each in turns),
-        levels=sum((each.levels for each in turns), Counter()),
-        selves=sum((each.selves for each in turns), Counter()),
-        addresses=sum((each.addresses for each in turns), Counter()),
-        marks=sum((each.marks for each in turns), Counter()),
+        turns=whole.turns - part.turns,
+        directed=whole.directed - part.directed,
+        sentences=whole.sentences - part.sentences,
+        letters=whole.letters - part.letters,
+        levels=whole.levels - part.levels,
+        selves=whole.selves - part.selves,
+        addresses=whole.addresses - part.addresses,
+        marks=whole.marks - part.marks,
     )

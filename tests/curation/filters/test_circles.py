@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from benchmarks.long_corpus import (
@@ -119,6 +119,7 @@ def test_kinds_are_those_that_comparing_all_would_find(texts: list[str]) -> None
 
 
 @given(st.lists(st.integers(0, 2), max_size=60))
+@example([0] * 40)
 def test_rounds_are_apart_and_true(kinds: list[int]) -> None:
     seen: set[int] = set()
     for each in find_rounds(kinds, 3):
