@@ -768,7 +768,8 @@ def _describe_summary(summary: dict[str, Any]) -> str:
     return (
         f"{summary['accepted']:,} of {summary['quota']:,} dialogues in {summary['run']}/dialogues "
         f"(+{summary['added']:,} in {format_seconds(summary['seconds'])}, {rejected_count:,} drafts rejected, "
-        f"{summary['prompt_tokens'] + summary['completion_tokens']:,} tokens, {format_money(summary['cost_usd'])})"
+        f"{summary['prompt_tokens'] + summary['completion_tokens']:,} tokens, "
+        f"{summary['cached_share']:.0%} of the prompt from cache, {format_money(summary['cost_usd'])})"
     )
 
 

@@ -13,6 +13,7 @@ from functools import partial
 from curation.opinions.ask import Asker, Question, estimate_tokens
 from curation.source import BASELINE_FOLDER
 from datagen.console import err
+from datagen.draft import read_reply
 from datagen.errors import DamhwaError
 from datagen.pace import Pace
 from datagen.prompt import PromptWriter
@@ -22,7 +23,7 @@ from datagen.scenario import Scenario
 from datagen.spec import Topic
 from datagen.start import OpenRun
 from datagen.store import write_shard
-from datagen.transcript import Transcript, parse_transcript
+from datagen.transcript import Transcript
 
 
 def ask_baseline(run: OpenRun, count: int) -> None:
@@ -76,8 +77,7 @@ def _make_scenario(run: OpenRun, topic: Topic) -> Scenario:
 
 
 def _read(run: OpenRun, reply: str | None) -> tuple[Message, ...] | None:
-    exchanges = run.loaded.spec.exchanges
-    result = parse_transcript(reply or "", (exchanges.min, exchanges.max))
+    result = read_reply(reply or "", run.loaded.spec)
     return result.messages if isinstance(result, Transcript) else None
 
 

@@ -7,12 +7,13 @@ utterance.
 from dataclasses import dataclass
 from datetime import datetime
 
+from datagen.json_reply import parse_json_reply
 from datagen.ledger import Attempt, Entry, Outcome
 from datagen.provider import Answer
 from datagen.quota import Slot
 from datagen.record import Message
 from datagen.spec import Spec
-from datagen.transcript import Rejection, parse_transcript
+from datagen.transcript import Rejection, Transcript, parse_transcript
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,13 @@ def judge_answer(answer: Answer, spec: Spec) -> Verdict:
         return Verdict("rejected", "refusal", "the endpoint marked the reply as a refusal")
     if answer.finish_reason == "content_filter":
         return Verdict("rejected", "content-filter", "the endpoint cut the reply off")
-    result = parse_transcript(answer.text, (spec.exchanges.min, spec.exchanges.max), answer.finish_reason)
+    result = read_reply(answer.text, spec, answer.finish_reason)
     if isinstance(result, Rejection):
         return Verdict("rejected", result.reason, result.detail)
     return Verdict("accepted", messages=result.messages)
+
+
+def read_reply(text: str, spec: Spec, finish_reason: str | None = "stop") -> Transcript | Rejection:
+    """The dialogue in a reply, read in the form that the spec asks for."""
+    parse = parse_json_reply if spec.reply == "json" else parse_transcript
+    return parse(text, (spec.exchanges.min, spec.exchanges.max), finish_reason)

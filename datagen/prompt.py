@@ -1,7 +1,8 @@
 """From a scenario to the two messages of a request.
 
-The system message depends on the persona alone, so that an endpoint's prompt cache can serve it. A picture goes with
-the user message, as a content part behind its text.
+What requests share comes first, so that an endpoint's prompt cache can serve it: the rules, then the persona (the
+system message), then examples, the topic, and at last the scenario. A picture goes with the user message, as a content
+part behind its text.
 """
 
 import hashlib
@@ -15,9 +16,11 @@ from jinja2 import Environment, StrictUndefined, TemplateError
 
 from datagen.budget import TOKENS_PER_CHARACTER
 from datagen.errors import Problem, SpecError
+from datagen.json_reply import build_response_format, render_json
 from datagen.picture import Picture, count_tokens
 from datagen.scenario import Scenario
 from datagen.spec import LoadedSpec
+from datagen.transcript import Transcript, parse_transcript
 
 EXAMPLES_SHOWN = 2
 
@@ -41,6 +44,8 @@ class Prompt:
     system: str
     user: str
     picture: ShownPicture | None = None
+    response_format: dict[str, Any] | None = None
+    """The form that the reply must have, as the endpoint is asked for it; None: text."""
     turns: tuple[str, ...] = ()
     """What was said after that, assistant and user in turn."""
 
@@ -71,9 +76,10 @@ class Prompt:
 
     @property
     def characters(self) -> int:
-        """Of its text; a picture counts as the text that would have as many tokens."""
+        """Of its text and its schema; a picture counts as the text that would have as many tokens."""
         shown = round(self.picture.tokens / TOKENS_PER_CHARACTER) if self.picture else 0
-        return len(self.system) + len(self.user) + sum(map(len, self.turns)) + shown
+        schema = len(json.dumps(self.response_format)) if self.response_format else 0
+        return len(self.system) + len(self.user) + sum(map(len, self.turns)) + shown + schema
 
 
 class PromptWriter:
@@ -81,6 +87,13 @@ class PromptWriter:
 
     def __init__(self, loaded: LoadedSpec) -> None:
         self._loaded = loaded
+        spec = loaded.spec
+        is_json = spec.reply == "json"
+        self._response_format = build_response_format((spec.exchanges.min, spec.exchanges.max)) if is_json else None
+        self._examples = {
+            persona: [_to_json(text) if is_json else text for text in texts]
+            for persona, texts in loaded.examples.items()
+        }
         self._topics = {topic.name: topic for topic in loaded.spec.topics}
         environment = Environment(undefined=StrictUndefined, keep_trailing_newline=False, autoescape=False)
         try:
@@ -89,7 +102,9 @@ class PromptWriter:
             self._picture = environment.from_string(loaded.prompts.picture or "")
             self._personas = {persona.id: persona for persona in loaded.personas}
             self._systems = {
-                persona.id: system.render(persona=persona, speech_level=SPEECH_LEVELS[persona.speech_level])
+                persona.id: system.render(
+                    persona=persona, speech_level=SPEECH_LEVELS[persona.speech_level], reply=loaded.spec.reply
+                )
                 for persona in loaded.personas
             }
         except TemplateError as exc:
@@ -97,17 +112,29 @@ class PromptWriter:
 
     def write(self, scenario: Scenario, slot: int, tries: int) -> Prompt:
         """The prompt of a slot's draft; which examples it shows follows from seed, topic, slot and try."""
-        rng = random.Random(f"{self._loaded.spec.seed}/{scenario.topic}/{slot}/{tries}/examples")
-        known = self._loaded.examples[scenario.persona]
-        examples = rng.sample(known, min(EXAMPLES_SHOWN, len(known)))
+        examples = self._choose_examples(scenario, slot + tries)
+        reply = self._loaded.spec.reply
         try:
-            user = self._user.render(topic=self._topics[scenario.topic], scenario=scenario, examples=examples)
+            topic = self._topics[scenario.topic]
+            user = self._user.render(topic=topic, scenario=scenario, examples=examples, reply=reply)
             shown = self._show_picture(scenario)
             if shown is not None:
                 user += "\n\n" + self._picture.render(persona=self._personas[scenario.persona], scenario=scenario)
         except TemplateError as exc:
             raise self._wrong_template(exc) from exc
-        return Prompt(self._systems[scenario.persona], user, shown)
+        return Prompt(self._systems[scenario.persona], user, shown, self._response_format)
+
+    def _choose_examples(self, scenario: Scenario, turn: int) -> list[str]:
+        """Neighbours in the persona's list, each in turn and in the list's order.
+
+        So all are shown equally often in every topic, and a persona has as many beginnings of a prompt as examples, not
+        as many as there are pairs of them: benchmarks/README.md has what a prompt cache gains by it.
+        """
+        known = self._examples[scenario.persona]
+        if not known:
+            return []
+        first = random.Random(f"{self._loaded.spec.seed}/{scenario.topic}/examples").randrange(len(known)) + turn
+        return [known[at] for at in sorted({(first + step) % len(known) for step in range(EXAMPLES_SHOWN)})]
 
     def _show_picture(self, scenario: Scenario) -> ShownPicture | None:
         picture, spec = scenario.picture, self._loaded.spec
@@ -120,6 +147,12 @@ class PromptWriter:
         line = getattr(exc, "lineno", None)
         folder = self._loaded.path.parent / "prompts"
         message = f"a prompt template is wrong: {exc.message}"
-        hint = "templates know `persona`, `speech_level` (system.md), `topic`, `scenario`, `examples` (user.md)"
-        hint += " and `persona`, `scenario` (picture.md)"
+        hint = "templates know `persona`, `speech_level`, `reply` (system.md), `topic`, `scenario`, `examples`, `reply`"
+        hint += " (user.md) and `persona`, `scenario` (picture.md)"
         return SpecError([Problem(str(folder), line, message, hint)])
+
+
+def _to_json(example: str) -> str:
+    """A transcript in the form that is asked for; one that cannot be read stays as it is."""
+    result = parse_transcript(example, (1, 60))
+    return render_json(result.messages) if isinstance(result, Transcript) else example

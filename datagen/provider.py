@@ -19,7 +19,7 @@ from datagen.errors import ProviderError
 from datagen.pace import Pace
 from datagen.prices import Tokens
 from datagen.prompt import Prompt
-from datagen.retry import BadReplyError, Failure, stop_error, understand
+from datagen.retry import BadReplyError, Failure, stop_error, suspect_reply_form, understand
 from datagen.spec import ProviderSettings
 
 PATIENCE_S = 300.0
@@ -138,12 +138,13 @@ class Call:
     accept = "application/json"
 
     def build_body(self, settings: ProviderSettings) -> dict[str, Any]:
-        return {
+        body = {
             "model": settings.model,
             "messages": self.prompt.messages,
             "temperature": settings.temperature,
             "max_completion_tokens": settings.max_completion_tokens,
         }
+        return body if self.prompt.response_format is None else body | {"response_format": self.prompt.response_format}
 
 
 @dataclass(slots=True)
@@ -239,6 +240,8 @@ class Provider:
             lane.answered(ticket, self._answered_at)
         except (openai.APIError, BadReplyError, TimeoutError) as exc:
             failure = understand(exc)
+            if self._answered_at is None and isinstance(call, Call) and call.prompt.response_format:
+                failure = suspect_reply_form(failure)
             self._note_failure(lane, ticket, failure, exc)
             self._fail(errand, lane, failure, started, exc)
         finally:

@@ -4,7 +4,7 @@ Decided from types and status codes alone; the waiting itself is done by `provid
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Literal
@@ -91,6 +91,14 @@ def understand_status(
     return Failure(
         "reject", f"http-{status}", detail, hint="the endpoint refuses the request as it is; see its message"
     )
+
+
+def suspect_reply_form(failure: Failure) -> Failure:
+    """Of the first request with `response_format`: one that is refused as it is stops the run, or all would be."""
+    if failure.reason not in ("http-400", "http-422"):
+        return failure
+    hint = "if it does not know `response_format` with a JSON schema, leave `reply: json` out of the spec"
+    return replace(failure, verdict="stop", hint=hint)
 
 
 _STOPPING = {

@@ -95,6 +95,8 @@ def describe_request(loaded: LoadedSpec) -> dict[str, Any]:
     """All that decides what the run's dialogues are: spec, personas, examples and prompts, without paths."""
     left_out = {"provider", "personas", "examples", "picture_detail", "voice", *_OF_DUETS}
     spec = loaded.spec.model_dump(mode="json", exclude=left_out)
+    if loaded.spec.reply == "transcript":
+        del spec["reply"]  # runs of before it could be chosen go on
     if loaded.pictures:
         spec["picture_detail"] = loaded.spec.picture_detail
     for topic in spec["topics"]:
@@ -112,6 +114,23 @@ def describe_request(loaded: LoadedSpec) -> dict[str, Any]:
         spec |= loaded.spec.model_dump(mode="json", include={"mode", "context_tokens"})
         spec["users"] = [user.model_dump(mode="json") for user in loaded.users]
     return spec
+
+
+def keep_prompts(ledger: Ledger, loaded: LoadedSpec) -> LoadedSpec:
+    """The spec with the templates that the run was made with in the place of packaged ones.
+
+    A newer version of this program may bring others; that is no change of what was asked for. Templates of the spec's
+    own stay as they are now, and are checked against the run's.
+    """
+    text = ledger.read_setting("request")
+    if text is None:
+        return loaded
+    frozen: dict[str, Any] = YAML(typ="safe").load(text)["prompts"]
+    now, own = loaded.prompts, loaded.own_prompts
+    of_duet = {name: each for name, each in frozen.pop("duet", {}).items() if f"duet_{name}" not in own}
+    duet = now.duet.model_copy(update=of_duet) if now.duet else None
+    kept = {name: each for name, each in frozen.items() if name not in own}
+    return loaded.model_copy(update={"prompts": now.model_copy(update={**kept, "duet": duet})})
 
 
 def freeze_request(folder: Path, ledger: Ledger, loaded: LoadedSpec, is_curated: bool = False) -> None:
@@ -137,7 +156,7 @@ def check_request(folder: Path, ledger: Ledger, loaded: LoadedSpec, is_curated: 
     accepted, or, of a curated run (which keeps what is beyond a quota in reserve), to anything.
     Raises UsageError, with a diff, for any other change.
     """
-    asked, known = _dump(describe_request(loaded)), ledger.read_setting("request")
+    asked, known = _dump(describe_request(keep_prompts(ledger, loaded))), ledger.read_setting("request")
     if known is None or known == asked:
         return
     if not is_curated:

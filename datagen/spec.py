@@ -159,10 +159,18 @@ class Spec(_Form):
     facets: Facets = {}
     topics: tuple[Topic, ...] = Field(min_length=1)
     examples: tuple[str, ...] = ()
+    reply: Literal["transcript", "json"] = "transcript"
+    """How the model writes a dialogue down; `json` takes an endpoint that knows `response_format` with a schema."""
     picture_detail: Literal["auto", "low", "high", "original"] = "auto"
     """How closely the endpoint looks at a picture, in its own words; `low` costs least."""
     voice: VoiceSettings | None = None
     """None: `damhwa voice` takes all from its options."""
+
+    @model_validator(mode="after")
+    def _replies_as_its_mode_can(self) -> Self:
+        if self.mode == "duet" and self.reply != "transcript":
+            raise ValueError("reply: json is for whole dialogues, in a duet each reply is one utterance; leave it out")
+        return self
 
 
 class DuetPrompts(_Form):
@@ -198,6 +206,8 @@ class LoadedSpec(_Form):
     examples: dict[str, tuple[str, ...]]
     """Persona id → the transcripts that its requests may show."""
     prompts: Prompts
+    own_prompts: frozenset[str] = frozenset()
+    """Those of `prompts` that lie beside the spec; the others come with the package."""
     pictures: dict[str, tuple[Picture, ...]] = {}
     """Topic → its pictures, of topics that have any."""
     picture_places: dict[str, Path] = {}

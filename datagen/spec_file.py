@@ -55,6 +55,7 @@ def load_spec(name: str | Path, content: bytes | None = None) -> LoadedSpec:
         users=tuple(user for _, user in users),
         examples=examples,
         prompts=prompts,
+        own_prompts=_list_own_prompts(path),
         pictures=pictures,
         picture_places=places,
     )
@@ -242,6 +243,19 @@ def _load_prompts(reader: FormReader, path: Path, shows_pictures: bool, is_duet:
         picture=_load_prompt(reader, path, "picture.md") if shows_pictures else None,
         duet=duet,
     )
+
+
+def _list_own_prompts(path: Path) -> frozenset[str]:
+    """The templates that the spec brings along; the packaged ones lie beside packaged specs and are not theirs."""
+    names = [*Prompts.model_fields, *(f"duet_{name}" for name in DuetPrompts.model_fields)]
+    if _is_own_prompt(path, "rules.md"):  # a part of others
+        return frozenset(names)
+    return frozenset(name for name in names if _is_own_prompt(path, f"{name}.md"))
+
+
+def _is_own_prompt(path: Path, name: str) -> bool:
+    own, packaged = path.parent / "prompts" / name, find_packaged(f"prompts/{name}")
+    return own.is_file() and (packaged is None or not own.samefile(packaged))
 
 
 def _load_prompt(reader: FormReader, path: Path, name: str) -> str:

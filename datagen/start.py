@@ -27,7 +27,7 @@ from datagen.outcome import Gate, Outcomes
 from datagen.picture import stock_pictures
 from datagen.prices import PriceList, load_prices
 from datagen.quota import SlotQueue, TopicState
-from datagen.run_folder import freeze_request, lock_run
+from datagen.run_folder import freeze_request, keep_prompts, lock_run
 from datagen.scenario import Scenario, list_dimensions
 from datagen.seal import recover_shards, seal_dialogues
 from datagen.spec import LoadedSpec, ProviderSettings
@@ -107,6 +107,11 @@ def open_run(spec: str, folder: Path, options: ProviderOptions, is_curated: bool
         stack.enter_context(lock_run(folder))
         ledger = Ledger.create_or_open(folder / "ledger.db")
         stack.callback(ledger.close)
+        as_begun = keep_prompts(ledger, loaded)
+        if as_begun.prompts != loaded.prompts:
+            told = "the prompt templates of this version are newer: the run goes on with those that it began with"
+            err.print(f"note: {told}", markup=False)
+        loaded = as_begun
         freeze_request(folder, ledger, loaded, is_curated)
         loaded = _stock_pictures(folder, loaded)
         for name in recover_shards(ledger, folder / "dialogues"):

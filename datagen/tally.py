@@ -102,6 +102,7 @@ class Tally:
             "prompt_tokens": self.prompt_tokens,
             "completion_tokens": self.completion_tokens,
             "cached_tokens": self.cached_tokens,
+            "cached_share": round(self.cached_tokens / self.prompt_tokens, 4) if self.prompt_tokens else 0.0,
             "cost_usd": None if self.unpriced else round(self.cost_usd, 6),
             "seconds": round(seconds, 3),
         }

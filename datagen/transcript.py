@@ -15,6 +15,7 @@ from datagen.record import Message, Role, clean_text
 Reason = Literal[
     "refusal",
     "unlabelled",
+    "wrong-form",
     "out-of-order",
     "empty-utterance",
     "truncated",
@@ -72,7 +73,9 @@ class Rejection:
 
 
 @dataclass(frozen=True, slots=True)
-class _Turn:
+class Turn:
+    """What a reply gives one side to say; `speaker` is `human` or `gpt`, and numbers begin with 1."""
+
     speaker: str
     number: int
     text: str
@@ -89,11 +92,18 @@ def parse_transcript(
     preamble, turns = _split_turns(text)
     if not turns:
         return _explain_unlabelled(text, finish_reason)
+    return judge_turns(turns, exchanges, finish_reason, preamble)
+
+
+def judge_turns(
+    turns: list[Turn], exchanges: tuple[int, int], finish_reason: str | None, preamble: str = ""
+) -> Transcript | Rejection:
+    """The dialogue that the turns are, or the first reason why they are none. `preamble`: the text before them."""
     rejection = (
-        _check_complete(finish_reason)
+        check_complete(finish_reason)
         or _check_order(preamble, turns)
         or _check_texts(turns)
-        or _check_length(len(turns) // 2, exchanges)
+        or check_length(len(turns) // 2, exchanges)
     )
     return rejection or Transcript(tuple(Message(_ROLES[turn.speaker], turn.text) for turn in turns))
 
@@ -110,12 +120,18 @@ def render_transcript(messages: Sequence[Message]) -> str:
             raise ValueError(f"message {index + 1} is the {message.role}'s, expected user and assistant in turn")
         if not is_utterance(message.content):
             raise ValueError(f"message {index + 1} is empty, not in normal form, or holds a label: {message.content!r}")
-        turns.append(_Turn(speaker, index // 2 + 1, message.content))
+        turns.append(Turn(speaker, index // 2 + 1, message.content))
     if not turns:
         raise ValueError("the dialogue is empty")
     if (rejection := _check_order("", turns)) is not None:
         raise ValueError(f"the dialogue could not be read back: {rejection.detail}")
     return "\n".join(f"{turn.speaker}{turn.number}: {turn.text}" for turn in turns)
+
+
+def find_label(text: str) -> str | None:
+    """A label at the start of a line of a text that should have none."""
+    found = _LABEL.search(text) or _STRAY_LABEL.search(text)
+    return found[0].strip() if found else None
 
 
 def is_utterance(text: str) -> bool:
@@ -125,14 +141,14 @@ def is_utterance(text: str) -> bool:
     return "\n" not in text or not _LABEL.search(text, text.index("\n"))
 
 
-def _split_turns(text: str) -> tuple[str, list[_Turn]]:
+def _split_turns(text: str) -> tuple[str, list[Turn]]:
     """The text before the first label, and the labelled turns, trimmed."""
     labels = list(_LABEL.finditer(text))
     if not labels:
         return text, []
     ends = [label.start() for label in labels[1:]] + [len(text)]
     turns = [
-        _Turn(*_read_name(label), trim_utterance(text[label.end() : end]))
+        Turn(*_read_name(label), trim_utterance(text[label.end() : end]))
         for label, end in zip(labels, ends, strict=True)
     ]
     return text[: labels[0].start()], turns
@@ -162,17 +178,24 @@ def _is_frame(line: str, unpaired: bool) -> bool:
     return not line.strip() or bool(_SEPARATOR.fullmatch(line)) or (unpaired and bool(_FENCE.fullmatch(line)))
 
 
-def _explain_unlabelled(text: str, finish_reason: str | None) -> Rejection:
+def find_refusal(text: str) -> Rejection | None:
+    """Whether a reply that is no dialogue declines."""
     if found := _REFUSAL.search(text[:_REFUSAL_WITHIN]):
         return Rejection("refusal", f"the model declined: '{found[0]}'")
+    return None
+
+
+def _explain_unlabelled(text: str, finish_reason: str | None) -> Rejection:
+    if (refusal := find_refusal(text)) is not None:
+        return refusal
     if finish_reason == "length":
-        return _check_complete(finish_reason) or Rejection("truncated", "cut off")
+        return check_complete(finish_reason) or Rejection("truncated", "cut off")
     if found := _LABEL_INSIDE.search(text):
         return Rejection("label-in-text", f"'{found[0]}' stands inside a line, expected labels at the start of one")
     return Rejection("unlabelled", "no line starts with human1:" if text.strip() else "the reply is empty")
 
 
-def _check_complete(finish_reason: str | None) -> Rejection | None:
+def check_complete(finish_reason: str | None) -> Rejection | None:
     if finish_reason == "length":
         return Rejection("truncated", "the endpoint cut the reply off at its length limit")
     return None
@@ -186,7 +209,7 @@ def _expected_names() -> Iterator[tuple[str, int]]:
         number += 1
 
 
-def _check_order(preamble: str, turns: list[_Turn]) -> Rejection | None:
+def _check_order(preamble: str, turns: list[Turn]) -> Rejection | None:
     before = preamble
     for turn, (speaker, number) in zip(turns, _expected_names(), strict=False):
         if (turn.speaker, turn.number) != (speaker, number):
@@ -208,7 +231,7 @@ def _holds_label(text: str, speaker: str, number: int) -> bool:
     return any(_read_name(label) == (speaker, number) for label in _LABEL_INSIDE.finditer(text))
 
 
-def _check_texts(turns: list[_Turn]) -> Rejection | None:
+def _check_texts(turns: list[Turn]) -> Rejection | None:
     for turn in turns:
         if not turn.text:
             return Rejection("empty-utterance", f"{turn.speaker}{turn.number} says nothing")
@@ -217,7 +240,7 @@ def _check_texts(turns: list[_Turn]) -> Rejection | None:
     return None
 
 
-def _check_length(count: int, exchanges: tuple[int, int]) -> Rejection | None:
+def check_length(count: int, exchanges: tuple[int, int]) -> Rejection | None:
     least, most = exchanges
     if count < least:
         return Rejection("too-few-exchanges", f"{count}, expected at least {least}")

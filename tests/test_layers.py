@@ -38,7 +38,7 @@ BEYOND_THE_FLOOR = {
     "curation/opinions/moderation_calls.py": {*ASKING, "datagen.retry"},
     "curation/opinions/semantic.py": FORMS,
     "curation/opinions/embeddings.py": {*ASKING, "datagen.retry"},
-    "curation/baseline.py": {*ASKING, *FORMS, "datagen.start", "datagen.transcript"},
+    "curation/baseline.py": {*ASKING, *FORMS, "datagen.draft", "datagen.start", "datagen.transcript"},
     "curation/build.py": {*ASKING, "datagen.start"},
     "curation/voicing/speak.py": {*ASKING, "datagen.retry"},
     "curation/voicing/voice.py": {*ASKING, *FORMS, "datagen.run_folder"},

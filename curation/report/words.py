@@ -360,5 +360,6 @@ WORDS: dict[str, Words] = {
     "code:truncated": ("끊김", "truncated"),
     "code:unfinished": ("미완", "unfinished"),
     "code:unlabelled": ("화자 표시 없음", "unlabelled"),
+    "code:wrong-form": ("형식이 다름", "wrong form"),
     "code:unsafe": ("유해", "unsafe"),
 }

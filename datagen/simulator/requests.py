@@ -1,7 +1,8 @@
 """The requests that the simulator understands."""
 
+import json
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, Field, model_validator
 
@@ -43,10 +44,21 @@ class _ChatMessage(BaseModel):
         return [part.image_url for part in parts if part.image_url is not None]
 
 
+class _ResponseFormat(BaseModel):
+    type: Literal["text", "json_object", "json_schema"]
+    json_schema: dict[str, Any] | None = None
+
+
 class ChatRequest(BaseModel):
     model: str
     messages: list[_ChatMessage] = Field(min_length=1)
     stream: bool = False
+    response_format: _ResponseFormat | None = None
+
+    @property
+    def schema_text(self) -> str:
+        asked = self.response_format
+        return json.dumps(asked.json_schema) if asked is not None and asked.type == "json_schema" else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +70,8 @@ class Asked:
     pictures: list[Picture]
     picture_tokens: int
     is_streamed: bool
+    schema: str = ""
+    """Of a structured reply, as JSON; empty where text is asked for."""
 
     @classmethod
     def of(cls, request: ChatRequest) -> "Asked":
@@ -65,12 +79,18 @@ class Asked:
         images = [image for message in request.messages for image in message.images]
         pictures = [read_picture(image.url) for image in images]
         tokens = sum(weigh_picture(each, image.detail) for each, image in zip(pictures, images, strict=True))
-        return cls([message.text for message in request.messages], pictures, tokens, request.stream)
+        texts = [message.text for message in request.messages]
+        return cls(texts, pictures, tokens, request.stream, request.schema_text)
 
     @property
     def key(self) -> list[str]:
         """What tells it from other requests."""
-        return [*self.texts, *(picture.sha256 for picture in self.pictures)]
+        return [*self.texts, *(picture.sha256 for picture in self.pictures), *([self.schema] if self.schema else [])]
+
+    @property
+    def prompt(self) -> str:
+        """What the model reads, in the order a prompt cache compares it; pictures, at the end, are left out."""
+        return "\n".join([self.schema, *self.texts])
 
 
 class SpeechRequest(BaseModel):

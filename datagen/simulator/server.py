@@ -1,6 +1,7 @@
 """An OpenAI-compatible server on loopback that composes dialogues offline and misbehaves as told.
 
-It reads the scenario back out of the prompt and answers in the transcript format. Its rows say
+It reads the scenario back out of the prompt and answers in the transcript format, or in JSON where a schema comes with
+the request. Its rows say
 `provider: damhwa-simulator`: they are for trying things out, not for training. `GET /stats` tells what it did.
 """
 
@@ -19,6 +20,7 @@ from typing import Any
 from aiohttp import web
 from pydantic import ValidationError
 
+from datagen.json_reply import render_json
 from datagen.record import Message
 from datagen.simulator.batches import Batches
 from datagen.simulator.compose import Request, compose
@@ -27,7 +29,9 @@ from datagen.simulator.duet import read_duet_prompt
 from datagen.simulator.duet_stage import DuetStage
 from datagen.simulator.faults import REFUSALS, Draft, Faults, dress, spoil
 from datagen.simulator.grammar import read_all_grammars
+from datagen.simulator.json_faults import dress_json, spoil_json
 from datagen.simulator.opinion import embed, is_judge_prompt, judge, moderate, spoil_scores
+from datagen.simulator.prefix_cache import PrefixCache
 from datagen.simulator.replies import answer_error, count_tokens, cut
 from datagen.simulator.requests import Asked, ChatRequest, SpeechRequest, TextsRequest
 from datagen.simulator.slips import Slip, draw_slip
@@ -60,6 +64,7 @@ class Simulator:
     _paid: set[bytes] = field(default_factory=set)
     """Requests that got a reply: one more for the same is `paid_again`."""
     _duets: DuetStage = field(init=False)
+    _cache: PrefixCache = field(default_factory=lambda: PrefixCache(TOKENS_PER_CHARACTER))
     _composed: dict[str, tuple[Message, ...]] = field(default_factory=dict)
     """Topic → the last dialogue about it."""
     _not_before: dict[bytes, float] = field(default_factory=dict)
@@ -104,7 +109,7 @@ class Simulator:
         key, rng = self._recognise(asked.key)
         if (refused := self._keep_pace(key)) is not None:
             return refused
-        faults = self.faults
+        faults, cached = self.faults, self._cache.measure(asked.prompt)
         await asyncio.sleep(max(0.0, faults.latency_s + faults.jitter_s * rng.uniform(-1, 1)))
         fault = _draw_fault(faults, rng)
         self.counts[fault or "answered"] += 1
@@ -118,7 +123,8 @@ class Simulator:
         reply = self._compose(asked, fault, rng)
         if fault != "cut":
             self._note_paid(key)
-        body = self._to_completion(asked, reply)
+        self._cache.store(asked.prompt)
+        body = self._to_completion(asked, reply, cached)
         if fault == "cut":
             return await cut(request, json.dumps(body).encode())
         if asked.is_streamed:
@@ -140,7 +146,7 @@ class Simulator:
         fault = fault if fault in ("malformed", "refusal") else None
         self.counts[fault or "answered"] += 1
         self._note_paid(key)
-        return 200, self._to_completion(asked, self._compose(asked, fault, rng))
+        return 200, self._to_completion(asked, self._compose(asked, fault, rng), 0)
 
     def _note_paid(self, key: bytes) -> None:
         self.counts["paid"] += 1
@@ -180,23 +186,24 @@ class Simulator:
         if wanted.exchanges == 0:
             return _Reply(messages[-1].content, "stop")
         if fault == "malformed":
-            return _Reply(*spoil(Draft(messages, self.exchanges, rng)))
+            return _Reply(*(spoil_json if asked.schema else spoil)(Draft(messages, self.exchanges, rng)))
         if rng.random() < self.faults.slip:
             name, messages = draw_slip(Slip(messages, wanted, rng, self._composed.get(wanted.topic)))
             self.counts[f"slip {name}"] += 1
         self._composed[wanted.topic] = messages
-        text = render_transcript(messages)
-        return _Reply(dress(text, rng) if rng.random() < self.faults.dressed else text, "stop")
+        render, wrap = (render_json, dress_json) if asked.schema else (render_transcript, dress)
+        text = render(messages)
+        return _Reply(wrap(text, rng) if rng.random() < self.faults.dressed else text, "stop")
 
-    def _to_completion(self, asked: Asked, reply: _Reply) -> dict[str, Any]:
-        prompt = count_tokens(*asked.texts) + asked.picture_tokens
+    def _to_completion(self, asked: Asked, reply: _Reply, cached: int) -> dict[str, Any]:
+        schema_tokens = count_tokens(asked.schema) if asked.schema else 0
+        prompt = count_tokens(*asked.texts) + schema_tokens + asked.picture_tokens
         completion = count_tokens(reply.text)
-        cached = count_tokens(asked.texts[0]) if self.counts["paid"] > 1 else 0
         usage: dict[str, Any] = {
             "prompt_tokens": prompt,
             "completion_tokens": completion,
             "total_tokens": prompt + completion,
-            "prompt_tokens_details": {"cached_tokens": cached if cached >= 1024 else 0},
+            "prompt_tokens_details": {"cached_tokens": min(cached, prompt)},
         }
         if self.faults.price_prompt or self.faults.price_completion:
             usage["cost"] = (prompt * self.faults.price_prompt + completion * self.faults.price_completion) / 1e6

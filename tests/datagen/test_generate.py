@@ -352,6 +352,29 @@ def test_a_cost_that_the_endpoint_reports_is_what_is_booked(
     assert summary["cost_usd"] == pytest.approx(tokens * 10 / 1e6, rel=1e-6)
 
 
+def test_cached_tokens_are_priced_as_such_from_the_bill_to_the_ledger(
+    spec: Path, tmp_path: Path, start_simulator: StartSimulator, edit: Edit
+) -> None:
+    edit(spec.parent / "personas" / "exa.yaml", "밝게 말해.", "밝게 말해. " * 300)
+    prices = "prices: {damhwa-simulator: {prompt: 100, cached_prompt: 10, completion: 400}}"
+    (spec.parent / "prices.yaml").write_text(prices, encoding="utf-8")
+    url, _ = start_simulator()
+    summary = generate(str(spec), tmp_path / "run", ask(url, concurrency=1))
+    connection = sqlite3.connect(tmp_path / "run" / "ledger.db")
+    query = "SELECT prompt_tokens, cached_tokens, completion_tokens, cost_usd FROM attempts ORDER BY seq"
+    rows = connection.execute(query).fetchall()
+    connection.close()
+    assert rows[0][1] == 0
+    assert all(cached >= 1024 and cached % 128 == 0 for _, cached, _, _ in rows[1:])
+    for prompt, cached, completion, cost in rows:
+        assert cost == pytest.approx(((prompt - cached) * 100 + cached * 10 + completion * 400) / 1e6)
+    share = sum(cached for _, cached, _, _ in rows) / sum(prompt for prompt, _, _, _ in rows)
+    status = read_status(tmp_path / "run")
+    assert summary["cached_share"] == status["cached_share"] == pytest.approx(share, abs=1e-4)
+    assert share > 0.5
+    assert status["cost_usd"] == pytest.approx(sum(cost for *_, cost in rows), abs=1e-6)
+
+
 def test_nothing_is_asked_without_a_key_an_address_or_offline(
     spec: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

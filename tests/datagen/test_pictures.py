@@ -89,7 +89,7 @@ def test_the_request_carries_the_picture_and_its_fingerprint_the_hash(
     for _, user in with_picture:
         text, image = user["content"]
         assert text["type"] == "text"
-        assert "유저가 첫마디(human1)와 함께 엑사에게 보내는 사진" in text["text"]
+        assert "유저가 첫마디와 함께 엑사에게 보내는 사진" in text["text"]
         head, _, encoded = image["image_url"]["url"].partition(",")
         assert image["image_url"]["detail"] == "low"
         assert (head, base64.b64decode(encoded)) in {

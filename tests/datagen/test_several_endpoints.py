@@ -224,11 +224,11 @@ def test_a_429_of_one_does_not_slow_the_other(
 
 
 def test_the_users_own_limit_holds_for_the_sum(spec: Path, tmp_path: Path, start_simulator: StartSimulator) -> None:
-    (first, one), (second, two) = start_simulator(), start_simulator()
+    (first, one), (second, two) = start_simulator(latency_s=0.2), start_simulator(latency_s=0.2)
     started = time.monotonic()
     generate(str(spec), tmp_path / "run", ask(first, second, rpm=400))
     assert time.monotonic() - started > 19 * 0.15 - 0.3
-    assert min(one.counts["paid"], two.counts["paid"]) >= 4
+    assert min(one.counts["paid"], two.counts["paid"]) >= 2
 
 
 def test_a_request_that_fails_everywhere_is_given_up_and_the_run_goes_on(
