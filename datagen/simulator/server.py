@@ -32,7 +32,7 @@ from datagen.simulator.grammar import read_all_grammars
 from datagen.simulator.json_faults import dress_json, spoil_json
 from datagen.simulator.opinion import embed, is_judge_prompt, judge, moderate, spoil_scores
 from datagen.simulator.prefix_cache import PrefixCache
-from datagen.simulator.replies import answer_error, count_tokens, cut
+from datagen.simulator.replies import TOKENS_PER_CHARACTER, answer_error, count_tokens, cut
 from datagen.simulator.requests import Asked, ChatRequest, SpeechRequest, TextsRequest
 from datagen.simulator.slips import Slip, draw_slip
 from datagen.simulator.speech import speak
