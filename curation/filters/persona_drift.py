@@ -15,6 +15,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from pydantic import Field
+
 from curation.filter import Filter, FilterSettings
 from curation.finding import AtLeast, Observation
 from curation.signs.habits import DISTANT, Habits, add_up, count_habits, subtract
@@ -25,7 +27,7 @@ from curation.subject import PersonaSheet, SpeechLevel, Subject
 class Settings(FilterSettings):
     """Limits of `persona-drift`. All compare a window with the dialogue's beginning."""
 
-    window: int = 8
+    window: int = Field(8, ge=4)
     """Turns of the persona in a window, 4 and more; a dialogue of fewer than two windows is not looked at. Default: of
     6, 8, 10 and 12 the size that finds most planted drifts without a false one (`benchmarks/README.md`)."""
     level: AtLeast = AtLeast(drop=0.4, note=0.25)
@@ -68,7 +70,7 @@ _NONE = _Drift(0, "")
 
 
 def measure(subject: Subject, settings: Settings) -> Iterator[Observation]:
-    size = max(4, settings.window)
+    size = settings.window
     turns = subject.persona_utterances
     if len(turns) < 2 * size:
         return

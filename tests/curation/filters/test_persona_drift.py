@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from benchmarks.long_corpus import (
     PERSONAS,
@@ -134,6 +135,11 @@ def test_of_fewer_than_two_windows_nothing_is_told() -> None:
     talk.turns, talk.begins = talk.turns[:15], 5
     slip_level(talk)
     assert list(FILTER.measure(talk.build(), Settings())) == []
+
+
+def test_a_window_of_three_turns_is_refused() -> None:
+    with pytest.raises(ValidationError):
+        Settings(window=3)
 
 
 @pytest.mark.parametrize("clean", [draw_talks, chain_people, chain_simulated])
