@@ -16,21 +16,17 @@ import pyarrow.parquet as pq
 from benchmarks.peers.environments import find_cause
 from benchmarks.peers.figures import Column, take_median
 from benchmarks.peers.generation import Contestant
-from benchmarks.peers.peer import Peer
+from benchmarks.peers.peer import read_peer
 from benchmarks.peers.processes import ROOT, run
 from benchmarks.peers.report import Run, Scene
 from benchmarks.similar_pairs import TruePairs, find_true_pairs, score_clusters
 
 PEERS = (
-    Peer("daft", ("daft==0.7.26", "scipy==1.17.1", "pyarrow==25.0.1", "numpy==2.4.6"), "deduplicate_with_daft"),
-    Peer(
-        "datatrove",
-        ("datatrove[processing,io]==0.10.1", "scipy==1.17.1", "numpy==2.4.6"),
-        "deduplicate_with_datatrove",
-    ),
-    Peer("text-dedup", ("text-dedup==0.4.0", "datasets==5.2.0", "numpy==2.4.6"), "deduplicate_with_text_dedup"),
-    Peer("rensa", ("rensa==0.5.0", "scipy==1.17.1", "pyarrow==25.0.1", "numpy==2.4.6"), "deduplicate_with_rensa"),
-    Peer("semhash", ("semhash==0.5.0", "scipy==1.17.1", "pyarrow==25.0.1", "numpy==2.4.6"), "deduplicate_with_semhash"),
+    read_peer("daft", "daft", "deduplicate_with_daft"),
+    read_peer("datatrove", "datatrove", "deduplicate_with_datatrove"),
+    read_peer("text-dedup", "text-dedup", "deduplicate_with_text_dedup"),
+    read_peer("rensa", "rensa", "deduplicate_with_rensa"),
+    read_peer("semhash", "semhash", "deduplicate_with_semhash"),
 )
 TIMEOUT_S = 900
 GRAM, THRESHOLD, SEED = 5, 0.7, 1

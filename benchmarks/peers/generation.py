@@ -18,7 +18,7 @@ from benchmarks.generation import generate_command, read_stats, simulate, write_
 from benchmarks.peers.adapters.job import Job, Prompt, read_prompts, read_rows, write_prompts
 from benchmarks.peers.environments import find_cause
 from benchmarks.peers.figures import Column
-from benchmarks.peers.peer import Peer
+from benchmarks.peers.peer import Peer, read_peer
 from benchmarks.peers.processes import Usage, run
 from benchmarks.peers.report import Run, Scene
 from benchmarks.peers.transcripts import Verdict, judge_rows
@@ -27,9 +27,9 @@ from datagen.scenario import list_dimensions, plan_scenarios
 from datagen.spec_file import load_spec
 
 PEERS = (
-    Peer("distilabel", ("distilabel[openai]==1.5.3", "openai==3.57.0", "requests==2.34.2"), "generate_with_distilabel"),
-    Peer("curator", ("bespokelabs-curator==0.1.31",), "generate_with_curator"),
-    Peer("data-designer", ("data-designer==0.9.7",), "generate_with_designer"),
+    read_peer("distilabel", "distilabel", "generate_with_distilabel"),
+    read_peer("curator", "bespokelabs-curator", "generate_with_curator"),
+    read_peer("data-designer", "data-designer", "generate_with_designer"),
 )
 CONCURRENCY = 32
 LATENCY = {"latency_s": 0.2, "jitter_s": 0.05, "dressed": 0.0}

@@ -1,11 +1,15 @@
 """Who is measured beside us: name, what is installed at which version, the adapter that does the work its way."""
 
 from dataclasses import dataclass
+from pathlib import Path
+
+LOCKS = Path(__file__).parent / "requirements"
+"""NAME.txt: all that is installed beside a peer, as `pip freeze` told it when the pins were chosen."""
 
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """`requirements`: the peer first, then what it needs pinned beside it."""
+    """`requirements`: the peer first, then all that it needs, each at one version."""
 
     name: str
     requirements: tuple[str, ...]
@@ -15,6 +19,12 @@ class Peer:
     @property
     def version(self) -> str:
         return self.requirements[0].rpartition("==")[2]
+
+
+def read_peer(name: str, distribution: str, adapter: str) -> Peer:
+    """A peer with the pins of its lock file."""
+    lines = (LOCKS / f"{name}.txt").read_text(encoding="utf-8").split()
+    return Peer(name, tuple(sorted(lines, key=lambda line: (not line.startswith(f"{distribution}=="), line))), adapter)
 
 
 OURS = "damhwa"

@@ -100,8 +100,8 @@ def _remark(runs: Sequence[Run], reason: str | None) -> str:
     troubles = [run.trouble for run in runs if run.trouble]
     if not troubles:
         return "" if runs else "not measured"
-    kinds = dict.fromkeys(troubles)
-    return _escape("; ".join(f"{kind} ({troubles.count(kind)} of {len(runs)})" for kind in kinds))
+    told = "; ".join(f"{kind} ({troubles.count(kind)} of {len(runs)})" for kind in dict.fromkeys(troubles))
+    return _escape(told if any(run.figures for run in runs) else f"did not run: {told}")
 
 
 def _escape(text: str) -> str:

@@ -16,26 +16,12 @@ from ruamel.yaml import YAML
 from benchmarks.peers.environments import find_cause
 from benchmarks.peers.figures import Column
 from benchmarks.peers.generation import Contestant
-from benchmarks.peers.peer import Peer
+from benchmarks.peers.peer import read_peer
 from benchmarks.peers.processes import Usage, run
 from benchmarks.peers.report import Run, Scene
 from datagen.errors import DataError
 
-PEERS = (
-    Peer(
-        "trl",
-        (
-            "trl==1.16.0",
-            "torch==2.13.0",
-            "transformers==5.24.0",
-            "peft==0.21.2",
-            "accelerate==1.15.0",
-            "datasets==5.2.0",
-            "numpy==2.4.6",
-        ),
-        "train_with_trl",
-    ),
-)
+PEERS = (read_peer("trl", "trl", "train_with_trl"),)
 RUNS = ("runs/gf-persona-data", "runs/demo")
 EPOCHS = 0.4
 """Of each stage: some 100 steps in all, enough for a difference to show and short enough for several rounds."""

@@ -1,5 +1,6 @@
 """Measured commands end by themselves, at their limit or when they are told to, with all that they started."""
 
+import importlib.util
 import os
 import sys
 import time
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.peers import duplicates, generation, training
 from benchmarks.peers.environments import DidNotRun, find_cause, prepare
 from benchmarks.peers.peer import Peer
 from benchmarks.peers.processes import run
@@ -107,3 +109,12 @@ def test_the_cause_is_the_last_line_that_names_an_error(tmp_path: Path) -> None:
     assert find_cause(log) == "it said nothing"
     log.write_text("error " + "x" * 500, encoding="utf-8")
     assert len(find_cause(log)) == 160
+
+
+def test_every_peer_has_a_lock_that_names_it_first_and_an_adapter() -> None:
+    peers = (*generation.PEERS, *duplicates.PEERS, *training.PEERS)
+    assert len(peers) == 9
+    for peer in peers:
+        assert peer.version[0].isdigit()
+        assert all("==" in line for line in peer.requirements)
+        assert importlib.util.find_spec(f"benchmarks.peers.adapters.{peer.adapter}") is not None

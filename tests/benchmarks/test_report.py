@@ -27,8 +27,9 @@ MISSING = Column("missing", "rows missing")
 
 def make_section(title: str = "Generation", wall_s: float = 2.0) -> Section:
     runs = [Run("faults", "damhwa", number, {"wall_s": wall_s, "missing": 0}) for number in (1, 2, 3)]
+    runs += [Run("faults", "failing", 1, {}, "exit 1: no model")]
     runs += [Run("faults", "other", 1, {"wall_s": 5.0, "missing": 3}), Run("faults", "other", 2, {}, "exit 1: no|pe")]
-    versions = {"damhwa": "0.1.0", "other": "2.0", "absent": "1.0"}
+    versions = {"damhwa": "0.1.0", "other": "2.0", "failing": "3", "absent": "1.0"}
     scenes = (Scene("faults", "Under faults", (WALL, MISSING)),)
     reason = {"absent": "could not be installed: no such wheel"}
     return Section(title, "What was done.", "2026-01-02", "a machine", versions, 3, scenes, tuple(runs), reason)
@@ -53,6 +54,7 @@ def test_who_did_not_run_or_ended_badly_keeps_a_row_that_says_so() -> None:
         "|---|---|---|---|",
         "| **damhwa** | 2.0 | 0 |  |",
         "| other | 5.0 (× 2.50) | 3 | exit 1: no\\|pe (1 of 2) |",
+        "| failing | – | – | did not run: exit 1: no model (1 of 1) |",
         "| absent | – | – | did not run: could not be installed: no such wheel |",
     ]
 
