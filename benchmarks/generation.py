@@ -14,8 +14,9 @@ import sys
 import tempfile
 import time
 import urllib.request
+from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import islice
@@ -239,6 +240,33 @@ def measure_kills(folder: Path) -> None:
     )
 
 
+def measure_reply_forms(folder: Path) -> None:
+    """Rejected drafts per 1,000 replies, of transcripts and of structured replies.
+
+    Against the endpoint of OPENAI_BASE_URL (100 dialogues each; OPENAI_API_KEY, and OPENAI_MODEL for its model), else
+    against the simulator with 5 % malformed replies of either form (1,000 each), which decides the figure by itself.
+    """
+    real = os.environ.get("OPENAI_BASE_URL")
+    for form in ("transcript", "json"):
+        spec, run = write_spec(folder / form, 100 if real else 1000), folder / f"run-{form}"
+        asked = json.loads(spec.read_text(encoding="utf-8")) | {"reply": form}
+        spec.write_text(json.dumps(asked, ensure_ascii=False), encoding="utf-8")
+        model = ("--model", os.environ["OPENAI_MODEL"]) if real and "OPENAI_MODEL" in os.environ else ()
+        with nullcontext(real) if real else simulate(malformed=0.05, dressed=0.15) as url:
+            usage = measure(generate_command(spec, run, url, *model))
+        ledger = Ledger.open_to_read(run / "ledger.db")
+        reasons: Counter[str] = Counter()
+        for counts in ledger.rejections().values():
+            reasons.update(counts)
+        accepted = sum(tally.accepted for tally in ledger.tallies().values())
+        ledger.close()
+        told = ", ".join(f"{reason} {count}" for reason, count in reasons.most_common())
+        share = 1000 * reasons.total() / max(1, accepted + reasons.total())
+        where = real or "simulator, 5 % malformed"
+        print(f"{form} ({where}): exit {usage.code}, {accepted} accepted, {share:.1f} rejects per 1,000")
+        print(f"  {told}", flush=True)
+
+
 def _read_attempts(run: Path) -> set[tuple[Any, ...]]:
     if not (run / "ledger.db").exists():
         return set()
@@ -254,6 +282,7 @@ SECTIONS: dict[str, Callable[[Path], None]] = {
     "faults": measure_faults,
     "limit": measure_limit,
     "kills": measure_kills,
+    "json": measure_reply_forms,
     "memory": measure_memory,
 }
 

@@ -62,7 +62,7 @@ def parse_json_reply(
     """Read a reply as `parse_transcript` does. Never raises; linear in time."""
     found = _find_object(reply)
     if found is None:
-        return find_refusal(reply) or check_complete(finish_reason) or _explain_no_object(reply)
+        return _explain_no_object(trim_utterance(clean_text(reply)), finish_reason)
     turns = _read_turns(found)
     if isinstance(turns, Rejection):
         return check_complete(finish_reason) or turns
@@ -87,11 +87,15 @@ def _find_object(reply: str) -> dict[str, Any] | None:
     return None
 
 
-def _explain_no_object(reply: str) -> Rejection:
-    text = trim_utterance(clean_text(reply))
+def _explain_no_object(text: str, finish_reason: str | None) -> Rejection:
+    is_object = _START.search(text) is not None
+    if not is_object and find_label(text) is None and (refusal := find_refusal(text)) is not None:
+        return refusal
+    if (cut := check_complete(finish_reason)) is not None:
+        return cut
     if not text:
         return Rejection("wrong-form", "the reply is empty")
-    if _START.search(text) and not text.endswith(("}", "]", "```")):
+    if is_object and not text.endswith(("}", "]", "```")):
         return Rejection("truncated", "the JSON breaks off")
     return Rejection("wrong-form", "the reply holds no JSON object that can be read")
 

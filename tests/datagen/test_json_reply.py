@@ -96,6 +96,8 @@ def test_wrappings_of_models_change_nothing(messages: tuple[Message, ...], seed:
         ("그냥 글", "stop", "wrong-form"),
         ("죄송하지만 그 요청에는 응할 수 없습니다.", "stop", "refusal"),
         (render_transcript(TALK), "stop", "wrong-form"),
+        ("human1: 죄송해요, 갈 수 없어요\ngpt1: 괜찮아", "stop", "wrong-form"),
+        (write(pair("미안해, 오늘은 못 가"), pair())[:-20], "length", "truncated"),
         ('{"exchanges": "없음"}', "stop", "wrong-form"),
         ('{"turns": []}', "stop", "wrong-form"),
         (write(pair(), pair(assistant=3)), "stop", "wrong-form"),
