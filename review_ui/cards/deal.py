@@ -13,7 +13,7 @@ from curation.reviewing.outcome import list_standing
 from curation.reviewing.tables import EVENTS, SAMPLES
 from datagen.errors import DataError
 from datagen.record import Dialogue, Message
-from review_ui.api.forms import Card, DecisionView, FindingView, NeighbourView, WhyView
+from review_ui.api.forms import Card, DecisionView, FindingView, NeighbourView, TurnView, WhyView
 from review_ui.cards.card import (
     explain_why,
     view_dialogue,
@@ -118,7 +118,7 @@ class _Dealer:
             persona=view_persona(sample.persona, self.snapshot.source.personas.get(sample.persona)),
             scenario=view_scenario(dialogue),
             model=sample.model,
-            turns=view_dialogue(put_text(dialogue, shown.messages)),
+            turns=self._view_turns(dialogue, shown),
             original=view_turns(shown.original) if shown.original else None,
             why=self._explain(sample, rows),
             findings=None if is_hidden else self._view_findings(rows),
@@ -129,6 +129,10 @@ class _Dealer:
             verdict=None if is_hidden else sample.verdict,
             mine=mine,
         )
+
+    def _view_turns(self, dialogue: Dialogue, shown: Shown) -> tuple[TurnView, ...]:
+        """With the recordings of the text that is shown: an edited one may have been spoken anew."""
+        return view_dialogue(self.snapshot.media.recordings.add_to(put_text(dialogue, shown.messages)))
 
     def _explain(self, sample: Any, rows: Sequence[Mapping[str, Any]]) -> WhyView:
         language = self.reader.language
@@ -159,7 +163,7 @@ class _Dealer:
             status=row.status,
             verdict=None if is_audits else row.verdict,
             can_decide=not is_audits,
-            turns=view_dialogue(put_text(dialogue, shown.messages)),
+            turns=self._view_turns(dialogue, shown),
         )
 
 

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from curation.recordings import Recordings
+from datagen.console import err
 from datagen.errors import DataError
 from datagen.media import check_medium, find_medium
 from datagen.media_type import MEDIA_TYPES
@@ -44,12 +45,12 @@ class MediaShelf:
 
     @classmethod
     def open(cls, folder: Path) -> "MediaShelf":
-        """Of what curation measured, and of what was spoken since. Raises DataError where a file cannot be read."""
+        """Of what curation measured, and of what was spoken since. Raises DataError where a file of it is torn."""
         found: dict[str, Medium] = {}
         for name in _FOLDERS:
             for path in sorted((folder / ".curation" / name).glob("*.parquet")):
                 found.update((each.sha256, each) for each in _list_media(path))
-        recordings = Recordings.read(folder)
+        recordings = _read_recordings(folder)
         found.update((each.medium.sha256, each.medium) for each in recordings)
         return cls(folder, found, recordings)
 
@@ -80,6 +81,15 @@ class MediaShelf:
             with self._lock:
                 self._checked[medium.sha256] = seen
         return wrong
+
+
+def _read_recordings(folder: Path) -> Recordings:
+    """None where the table is torn: dialogues can be judged by their words."""
+    try:
+        return Recordings.read(folder)
+    except DataError as exc:
+        err.print(f"warning: {exc.message}; {exc.hint}", style="yellow", markup=False)
+        return Recordings()
 
 
 def _list_media(path: Path) -> Iterator[Medium]:

@@ -1,5 +1,6 @@
 """Pictures and recordings over HTTP: by their hash, to who may see dialogues, of their own type, never by a path."""
 
+import os
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -9,8 +10,11 @@ import pyarrow.parquet as pq
 import pytest
 from yarl import URL
 
+from curation.recordings import Recording, Recordings, spell_out, write_recordings
+from datagen.media import store_medium
 from review_ui.cards.media import MediaShelf, StoredFile
 from review_ui.reviewed_run import ReviewedRun
+from tests.pictures import make_wav
 from tests.review_ui.access.house import House, open_house
 from tests.review_ui.browser.shown import curate_shown
 from tests.review_ui.browser.station import choose_options
@@ -32,6 +36,10 @@ async def house(folder: Path, tmp_path: Path) -> AsyncIterator[House]:
     async with open_house(tmp_path, runs={run.name: run}) as opened:
         opened.add("reviewer-a")
         yield opened
+
+
+RUN = "/api/v1/runs/exa-data"
+EDITED = "*볼을 부풀리며* 다음엔 꼭 불러 줘! 돗자리는 내가 챙길게."
 
 
 def find(folder: Path, suffix: str) -> Path:
@@ -127,3 +135,31 @@ def test_a_type_that_a_row_claims_and_the_name_does_not_is_not_given_out(folder:
     told = MediaShelf.open(folder).find(path.stem)
     assert isinstance(told, str)
     assert "none of ours" in told
+
+
+async def test_the_text_that_is_shown_has_its_own_recording_and_a_torn_table_stops_nobody(
+    house: House, folder: Path
+) -> None:
+    stored = store_medium(folder, make_wav(1_234))
+
+    async def list_heard() -> list[str]:
+        async with (
+            house.visit("reviewer-a") as browser,
+            browser.post(f"{RUN}/claims", json={"mode": "triage", "sample": "shown-1"}) as answer,
+        ):
+            (card,) = (await answer.json())["cards"]
+        return [each["sha256"] for each in card["turns"][3]["media"]]
+
+    (before,) = await list_heard()
+    edit = {"key": "edit-0001", "id": "shown-1", "revision": 1, "mode": "triage", "kind": "edit", "looked_ms": 9}
+    edit |= {"decided_at": 0, "screen": {"mode": "triage"}, "edits": [{"turn": 3, "content": EDITED}]}
+    async with house.visit("reviewer-a") as browser, browser.post(f"{RUN}/decisions", json=edit) as answer:
+        assert answer.status == 200
+    assert await list_heard() == []
+    spoken = Recording("shown-1", spell_out(EDITED), "tts-1", "marin", stored.show_in(3))
+    write_recordings(folder, Recordings.of([spoken]))
+    os.utime(folder / "curated" / "decisions.parquet")
+    assert await list_heard() == [stored.sha256] != [before]
+    (folder / "media" / "recordings.parquet").write_bytes(b"torn")
+    os.utime(folder / "curated" / "decisions.parquet")
+    assert await list_heard() == []
