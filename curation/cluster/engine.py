@@ -60,15 +60,20 @@ def open_fleet(
 
     if name == "daft":
         daft.set_runner_native()
-        yield Fleet(os.cpu_count() or 1, is_cluster=False, tell=tell)
+        yield Fleet(count_cores(), is_cluster=False, tell=tell)
         return
     if address is None:  # for machines of one: Ray then listens on loopback alone
         os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
     from curation.cluster.ray_cluster import join_cluster
 
-    with join_cluster(address) as cores:
+    with join_cluster(address, count_cores()) as cores:
         daft.set_runner_ray(noop_if_initialized=True)
         yield Fleet(cores, is_cluster=True, tell=tell)
+
+
+def count_cores() -> int:
+    """Those that this process may use: a container or `taskset` may give it fewer than there are."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _open_index(

@@ -7,6 +7,7 @@ task, and where the plan dies with it, the plan is made again from what is not d
 
 import gc
 import pickle
+import resource
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -35,18 +36,26 @@ class Done:
 
     result: Any
     cpu_s: float
+    peak_mb: float
+    """The most memory that the process has held so far, mapped files among it."""
     error: Exception | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """What a stage took. `bytes_sent`: of tasks and results, between driver and workers."""
+    """What a stage took."""
 
     name: str
     tasks: int
+    total: int
+    """Of what the tasks counted: rows, entries or pairs."""
     wall_s: float
     cpu_s: float
+    """Of the tasks, without the start of the workers."""
     bytes_sent: int
+    """Of tasks and results, between driver and workers."""
+    peak_mb: float
+    """Of the largest worker."""
 
 
 class Worker:
@@ -56,12 +65,17 @@ class Worker:
         started = time.process_time()
         gc.set_threshold(50_000)  # as in the one-machine engine's workers
         try:
-            done = Done(pickle.loads(task).run(), time.process_time() - started)
+            done = _finish(pickle.loads(task).run(), started)
         except Exception as exc:
             if not isinstance(exc, DamhwaError):
                 exc.add_note(traceback.format_exc())
-            done = Done(None, time.process_time() - started, exc)
+            done = _finish(None, started, exc)
         return pickle.dumps(done)
+
+
+def _finish(result: object, started: float, error: Exception | None = None) -> Done:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return Done(result, time.process_time() - started, peak, error)
 
 
 @dataclass(slots=True)
@@ -81,7 +95,7 @@ class Fleet:
 
         Raises what a task raised, and DataError where workers keep dying.
         """
-        started, sent, cpu_s = time.monotonic(), 0, 0.0
+        started, sent, cpu_s, peak_mb = time.monotonic(), 0, 0.0, 0.0
         results: dict[int, Result] = {}
         waiting = {number: pickle.dumps(task) for number, task in enumerate(tasks)}
         for number, answer in self._insist(name, waiting):
@@ -89,13 +103,15 @@ class Fleet:
             if done.error is not None:
                 raise done.error
             results[number] = done.result
-            cpu_s += done.cpu_s
+            cpu_s, peak_mb = cpu_s + done.cpu_s, max(peak_mb, done.peak_mb)
             sent += len(waiting.pop(number)) + len(answer)
             if tell is None:
                 self.tell(name, len(tasks) - len(waiting), len(tasks))
             else:
                 tell(done.result)
-        self.stages.append(Stage(name, len(tasks), time.monotonic() - started, cpu_s, sent))
+        total = sum(each for each in results.values() if isinstance(each, int))
+        wall_s = time.monotonic() - started
+        self.stages.append(Stage(name, len(tasks), total, wall_s, cpu_s, sent, peak_mb))
         return [results[number] for number in range(len(tasks))]
 
     def _insist(self, name: str, waiting: dict[int, bytes]) -> Iterator[tuple[int, bytes]]:

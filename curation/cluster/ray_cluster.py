@@ -1,7 +1,6 @@
 """A Ray cluster: a running one that is joined, or one of this machine alone that is started and stopped."""
 
 import logging
-import os
 import shutil
 import socket
 import subprocess
@@ -27,11 +26,14 @@ _SHARED_MEMORY = Path("/dev/shm")
 
 
 @contextmanager
-def join_cluster(address: str | None) -> Iterator[int]:
-    """Give the number of cores. Raises UsageError where no cluster answers at `address`, `host:port`."""
+def join_cluster(address: str | None, own_cores: int) -> Iterator[int]:
+    """Give the number of cores; of a cluster that is started here, `own_cores`.
+
+    Raises UsageError where no cluster answers at `address`, `host:port`.
+    """
     logging.getLogger("ray").setLevel(logging.ERROR)
     if address is None:
-        _start()
+        _start(own_cores)
     else:
         _find(address)
         ray.init(address, log_to_driver=False, logging_level=logging.ERROR)
@@ -41,12 +43,12 @@ def join_cluster(address: str | None) -> Iterator[int]:
         ray.shutdown()
 
 
-def _start() -> None:
+def _start(cores: int) -> None:
     """On loopback, without a dashboard."""
     free = shutil.disk_usage(_SHARED_MEMORY).free if _SHARED_MEMORY.is_dir() else 0
     store = max(_LEAST_STORE_BYTES, min(_STORE_BYTES, free // 2))
     ray.init(
-        num_cpus=os.cpu_count(),
+        num_cpus=cores,
         object_store_memory=store,
         include_dashboard=False,
         log_to_driver=False,

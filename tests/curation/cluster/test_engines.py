@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,9 @@ import pytest
 
 from tests.curation.cluster.corpus import write_hard_folder
 
+Start = Callable[..., "subprocess.Popen[bytes]"]
+WORKERS = [("daft", "daft.execution.udf_worker"), ("ray", "ray::UDFActor")]
+"""Engine, and what stands in the command line of its workers."""
 WITHOUT_DAFT = """
 import sys
 sys.modules.update(daft=None, ray=None)
@@ -29,6 +33,21 @@ importlib.util.find_spec = lambda name, *rest: None if name in ("daft", "ray") e
 from damhwa import main
 main()
 """
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """Start a command; what still runs when the test ends is ended."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start_one(command: list[str], **options: Any) -> subprocess.Popen[bytes]:
+        started.append(subprocess.Popen(command, stdout=subprocess.DEVNULL, **options))
+        return started[-1]
+
+    yield start_one
+    for process in started:
+        process.kill()
+        process.communicate()
 
 
 def call(data: Path, out: Path, *options: str) -> list[str]:
@@ -86,8 +105,10 @@ def test_daft_writes_what_one_machine_writes(data: Path, alone: Path, tmp_path: 
 
 
 @pytest.mark.slow
-def test_ray_writes_what_one_machine_writes_and_leaves_nothing_behind(data: Path, alone: Path, tmp_path: Path) -> None:
-    process = subprocess.Popen(call(data, tmp_path / "out", "--engine", "ray"), stdout=subprocess.DEVNULL)
+def test_ray_writes_what_one_machine_writes_and_leaves_nothing_behind(
+    start: Start, data: Path, alone: Path, tmp_path: Path
+) -> None:
+    process = start(call(data, tmp_path / "out", "--engine", "ray"))
     family = watch_family(process)
     assert process.returncode == 0
     assert_same(alone, tmp_path / "out")
@@ -119,7 +140,7 @@ def list_alive(family: dict[psutil.Process, str]) -> list[str]:
 
 def find_worker(process: subprocess.Popen[bytes], mark: str) -> psutil.Process:
     """A worker of the fleet, by what stands in its command line."""
-    for _ in range(600):
+    for _ in range(3000):
         assert process.poll() is None, "it ended before there was a worker"
         for each in list_family(process.pid):
             try:
@@ -132,12 +153,12 @@ def find_worker(process: subprocess.Popen[bytes], mark: str) -> psutil.Process:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("engine", "mark"), [("daft", "daft.execution.udf_worker"), ("ray", "ray::UDFActor")])
+@pytest.mark.parametrize(("engine", "mark"), WORKERS)
 def test_a_worker_that_is_killed_while_it_measures_costs_nothing(
-    data: Path, alone: Path, tmp_path: Path, engine: str, mark: str
+    start: Start, data: Path, alone: Path, tmp_path: Path, engine: str, mark: str
 ) -> None:
     out = tmp_path / "out"
-    process = subprocess.Popen(call(data, out, "--engine", engine), stdout=subprocess.DEVNULL)
+    process = start(call(data, out, "--engine", engine))
     worker = find_worker(process, mark)
     while not list((out / ".curation" / "measured").glob("[!.]*.parquet")):
         time.sleep(0.02)
@@ -147,19 +168,19 @@ def test_a_worker_that_is_killed_while_it_measures_costs_nothing(
 
 
 @pytest.mark.slow
-def test_interrupting_a_terminal_ends_daft_and_its_workers(data: Path, alone: Path, tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    command = call(data, out, "--engine", "daft")
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True)
-    find_worker(process, "daft.execution.udf_worker")
+@pytest.mark.parametrize(("engine", "mark"), WORKERS)
+def test_interrupting_a_terminal_ends_the_engine_and_its_workers(
+    start: Start, data: Path, tmp_path: Path, engine: str, mark: str
+) -> None:
+    command = call(data, tmp_path / "out", "--engine", engine)
+    process = start(command, stderr=subprocess.PIPE, start_new_session=True)
+    find_worker(process, mark)
     family = list_family(process.pid)
     os.killpg(process.pid, signal.SIGINT)
     _, told = process.communicate(timeout=60)
     assert process.returncode == 130
     assert b"Traceback" not in told
     assert list_alive(family) == []
-    curate(data, out, "--engine", "daft")
-    assert_same(alone, out)
 
 
 def test_a_missing_extra_is_told_with_what_to_install(data: Path, tmp_path: Path) -> None:
