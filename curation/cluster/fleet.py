@@ -8,16 +8,22 @@ task, and where the plan dies with it, the plan is made again from what is not d
 import gc
 import pickle
 import resource
+import socket
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from typing import Any, Protocol, TypeVar
 
 import daft
 
-from datagen.errors import DamhwaError, DataError
+from curation.duplicates.index_files import VERSION as INDEX_VERSION
+from curation.measure import FORMAT
+from datagen.errors import DamhwaError, DataError, UsageError
 
+_VERSION = f"{version('damhwa')}, index {INDEX_VERSION}, measured {FORMAT}".encode()
+_END = b"\0"
 _MOST_FAILURES = 3
 """In a row, without a task done in between: then it is no accident."""
 
@@ -62,15 +68,25 @@ class Worker:
     """One process; what filters load, Kiwi above all, they load once in it."""
 
     def do(self, task: bytes) -> bytes:
+        """`task`: pickled, behind the driver's version."""
         started = time.process_time()
         gc.set_threshold(50_000)  # as in the one-machine engine's workers
         try:
-            done = _finish(pickle.loads(task).run(), started)
+            driver, _, packed = task.partition(_END)
+            _check_version(driver)
+            done = _finish(pickle.loads(packed).run(), started)
         except Exception as exc:
             if not isinstance(exc, DamhwaError):
                 exc.add_note(traceback.format_exc())
             done = _finish(None, started, exc)
         return pickle.dumps(done)
+
+
+def _check_version(driver: bytes) -> None:
+    """Raises UsageError where this worker would do the task in another way."""
+    if driver != _VERSION:
+        what = f"{socket.gethostname()} has damhwa {_VERSION.decode()}, the driver {driver.decode()}"
+        raise UsageError(what, "install the same version on all nodes")
 
 
 def _finish(result: object, started: float, error: Exception | None = None) -> Done:
@@ -97,7 +113,7 @@ class Fleet:
         """
         started, sent, cpu_s, peak_mb = time.monotonic(), 0, 0.0, 0.0
         results: dict[int, Result] = {}
-        waiting = {number: pickle.dumps(task) for number, task in enumerate(tasks)}
+        waiting = {number: _VERSION + _END + pickle.dumps(task) for number, task in enumerate(tasks)}
         for number, answer in self._insist(name, waiting):
             done: Done = pickle.loads(answer)
             if done.error is not None:

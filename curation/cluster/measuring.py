@@ -6,7 +6,9 @@ A file is read by one worker, batch by batch. A large Parquet file is measured i
 by side, which are then joined where they lie.
 """
 
+import os
 import shutil
+import socket
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,6 +63,8 @@ class MeasureFile:
     folder: Path
 
     def run(self) -> Named:
+        _check_seen(self.path)
+        _check_seen(self.folder)
         target = name_measured(self.path, self.root, self.ruler, self.folder)
         if is_whole(target):
             return Named(target, 0)
@@ -68,6 +72,13 @@ class MeasureFile:
         if len(parts) > 1:
             return Named(target, 0, parts)
         return Named(target, MeasurePart(parts[0], self.ruler, target).run())
+
+
+def _check_seen(path: Path) -> None:
+    """Raises DataError on a node that lacks the shared storage: it would set whole files aside, and write elsewhere."""
+    if not os.path.lexists(path):
+        hint = "mount the storage under the same path on all nodes, and run the same command again"
+        raise DataError(f"{socket.gethostname()} does not see {path}", hint)
 
 
 def plan_parts(path: Path, root: Path) -> Iterator[SourcePart]:
@@ -107,7 +118,7 @@ class MeasurePart:
 
     def run(self) -> int:
         if not is_whole(self.target):
-            self.target.parent.mkdir(parents=True, exist_ok=True)
+            _check_seen(self.part.path)
             measure_file(self.part, self.target, lambda batches: (measure_batch(each, self.ruler) for each in batches))
         return open_measured(self.target).rows
 
@@ -152,6 +163,8 @@ def measure_on(
     tasks = [MeasureFile(path, source.folder, ruler, folder) for path in source.files]
     names = fleet.run("measured", tasks, lambda named: tell(named.rows))
     large = [named for named in names if named.parts]
+    for named in large:
+        named.place(0).parent.mkdir(parents=True, exist_ok=True)
     parts = [
         MeasurePart(part, ruler, named.place(number)) for named in large for number, part in enumerate(named.parts)
     ]

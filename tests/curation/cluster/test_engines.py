@@ -95,6 +95,12 @@ def alone(data: Path) -> Path:
     return out
 
 
+@pytest.fixture(scope="module")
+def few(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """So few that only measuring is shared out."""
+    return write_hard_folder(tmp_path_factory.mktemp("few") / "data", 120, 24)
+
+
 @pytest.mark.slow
 def test_daft_writes_what_one_machine_writes(data: Path, alone: Path, tmp_path: Path) -> None:
     curate(data, tmp_path / "out", "--engine", "daft")
@@ -155,24 +161,25 @@ def find_worker(process: subprocess.Popen[bytes], mark: str) -> psutil.Process:
 @pytest.mark.slow
 @pytest.mark.parametrize(("engine", "mark"), WORKERS)
 def test_a_worker_that_is_killed_while_it_measures_costs_nothing(
-    start: Start, data: Path, alone: Path, tmp_path: Path, engine: str, mark: str
+    start: Start, few: Path, tmp_path: Path, engine: str, mark: str
 ) -> None:
     out = tmp_path / "out"
-    process = start(call(data, out, "--engine", engine))
+    process = start(call(few, out, "--engine", engine))
     worker = find_worker(process, mark)
     while not list((out / ".curation" / "measured").glob("[!.]*.parquet")):
         time.sleep(0.02)
     worker.kill()
     assert process.wait(200) == 0
-    assert_same(alone, out)
+    curate(few, tmp_path / "alone")
+    assert_same(tmp_path / "alone", out)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("engine", "mark"), WORKERS)
 def test_interrupting_a_terminal_ends_the_engine_and_its_workers(
-    start: Start, data: Path, tmp_path: Path, engine: str, mark: str
+    start: Start, few: Path, tmp_path: Path, engine: str, mark: str
 ) -> None:
-    command = call(data, tmp_path / "out", "--engine", engine)
+    command = call(few, tmp_path / "out", "--engine", engine)
     process = start(command, stderr=subprocess.PIPE, start_new_session=True)
     find_worker(process, mark)
     family = list_family(process.pid)

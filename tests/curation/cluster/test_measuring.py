@@ -1,5 +1,6 @@
 """Measuring by workers: the same rows as one machine measures, of whole files and of files in parts."""
 
+import pickle
 from dataclasses import asdict
 from pathlib import Path
 
@@ -7,11 +8,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from curation.cluster.fleet import Fleet
+from curation.cluster.fleet import Fleet, Worker
 from curation.cluster.measuring import BLOCK_ROWS, JoinParts, MeasurePart, Named, measure_on, plan_parts
 from curation.measure import MeasuredFile, Ruler, SourcePart, measure_source, open_measured
 from curation.settings import CurationSettings
 from curation.source import Source, open_foreign
+from datagen.errors import DataError, UsageError
 from tests.curation.cluster.corpus import write_hard_folder
 from tests.curation.cluster.here import Here
 
@@ -77,6 +79,7 @@ def test_a_file_in_parts_is_joined_to_what_it_is_as_a_whole(tmp_path: Path) -> N
     (alone,) = measure_source(source, make_ruler(source), tmp_path / "alone")
     parts = tuple(SourcePart(path, tmp_path, groups) for groups in (range(1), range(1, 3), range(3, 4)))
     named = Named(tmp_path / alone.path.name, 0, parts)
+    named.place(0).parent.mkdir(parents=True)
     for number, part in enumerate(parts):
         MeasurePart(part, make_ruler(source), named.place(number)).run()
     assert JoinParts(named, make_ruler(source)).run() == alone.rows == 709
@@ -97,6 +100,19 @@ def test_a_file_that_is_torn_in_its_middle_is_read_up_to_there(fleet: Fleet, tmp
     assert read(together) == read(alone)
     assert 0 < alone[0].rows < 2 * BLOCK_ROWS
     assert not (tmp_path / "together" / ".parts").exists()
+
+
+def test_a_node_without_the_storage_stops_the_run_and_sets_no_file_aside(fleet: Fleet, tmp_path: Path) -> None:
+    source = open_foreign(write_hard_folder(tmp_path / "data", 20, 3), ())
+    source.files[1].unlink()
+    with pytest.raises(DataError, match=r"does not see .*part-001\.jsonl"):
+        measure_on(fleet, source, make_ruler(source), tmp_path / "measured")
+
+
+def test_a_worker_of_another_version_refuses() -> None:
+    done = pickle.loads(Worker().do(b"0.0.1\0" + pickle.dumps(None)))
+    assert isinstance(done.error, UsageError)
+    assert "the driver 0.0.1" in str(done.error)
 
 
 def test_parts_are_blocks_of_row_groups_that_are_worth_a_task(tmp_path: Path) -> None:
