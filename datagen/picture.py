@@ -8,6 +8,7 @@ import base64
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from math import ceil
 from pathlib import Path
 from typing import Any
@@ -74,12 +75,18 @@ def list_files(folder: Path, pattern: str) -> list[Path]:
 def read_picture(path: Path) -> Picture:
     """Raises BadMediumError where the file is no picture, or cannot be read."""
     try:
-        size, most = path.stat().st_size, MAX_BYTES["image"]
-        if size > most:
-            raise BadMediumError(f"it has {size:,} bytes, expected at most {most:,}")
-        return Picture.of(path.name, path.read_bytes())
+        status, most = path.stat(), MAX_BYTES["image"]
+        if status.st_size > most:
+            raise BadMediumError(f"it has {status.st_size:,} bytes, expected at most {most:,}")
+        return _read_picture(path, (status.st_mtime_ns, status.st_size, status.st_ino))
     except OSError as exc:
         raise BadMediumError(f"it cannot be read: {exc.strerror}") from exc
+
+
+@lru_cache(maxsize=10_000)
+def _read_picture(path: Path, _state: tuple[int, int, int]) -> Picture:
+    """Once for each state of a file: the page that edits a spec checks it at every change."""
+    return Picture.of(path.name, path.read_bytes())
 
 
 def stock_pictures(run: Path, pictures: Iterable[Picture], places: Mapping[str, Path]) -> dict[str, Path]:

@@ -129,15 +129,20 @@ def test_a_recording_is_a_wav_as_long_as_its_text_and_directions_are_not_spoken(
 def test_a_persona_speaks_with_its_own_voice_and_a_voice_given_here_speaks_for_all(
     run: Path, start_simulator: StartSimulator, edit: Edit
 ) -> None:
-    url, _ = start_simulator()
+    url, simulator = start_simulator()
     edit(run.parent / "specs" / "personas" / "exa.yaml", "age: 19", "age: 19\nvoice: marin")
     edit(run.parent / "specs" / "test-data.yaml", "coral", "cedar")  # a voice decides no dialogue: the run goes on
     spec = str(run.parent / "specs" / "test-data.yaml")
     build(spec, run, BuildOptions(ProviderOptions(offline=True), baseline=0))
     voice(ask(run, url))
-    assert {each.voice for each in Recordings.read(run)} == {"marin"}
+    first = {(each.id, each.medium.message): each for each in Recordings.read(run)}
+    assert {each.voice for each in first.values()} == {"marin"}
+    paid = simulator.counts["speech"]
     voice(ask(run, url, voice="sage"))
-    assert {each.voice for each in Recordings.read(run)} == {"sage"}
+    second = {(each.id, each.medium.message): each for each in Recordings.read(run)}
+    assert {each.voice for each in second.values()} == {"sage"}
+    assert simulator.counts["speech"] == 2 * paid
+    assert all(first[key].medium.sha256 != each.medium.sha256 for key, each in second.items())
 
 
 def test_the_same_command_again_pays_nothing_and_a_lost_recording_alone_is_spoken_again(

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from datagen.errors import BudgetSpentError, QuotaOutOfReachError, SpecError, Us
 from datagen.ledger import Ledger
 from datagen.media import check_media
 from datagen.picture import Picture, count_tokens
-from datagen.scenario import Scenario, list_dimensions, plan_scenarios
+from datagen.scenario import Scenario, list_dimensions, plan_scenarios, redraw_scenarios
 from datagen.simulator.server import Simulator
 from datagen.spec_edit import read_spec, save_spec
 from datagen.spec_file import load_spec
@@ -280,6 +281,16 @@ def test_pictures_are_used_evenly_whatever_their_number(slots: int, count: int) 
     uses = Counter(next(plan).picture for _ in range(slots))
     counts = [uses[picture] for picture in pictures]
     assert max(counts) - min(counts) <= 1
+
+
+@given(st.integers(0, 20), st.integers(1, 5), st.integers(2, 4))
+def test_a_rejected_draft_is_tried_again_with_its_picture_and_later_with_any(slot: int, tries: int, most: int) -> None:
+    pictures = tuple(Picture(f"{n}.png", f"{n:064x}", "image/png", 9, 8, 8) for n in range(5))
+    dimensions = list_dimensions(*_make_topic(), ("exa",), pictures)
+    planned = next(islice(plan_scenarios(dimensions), slot, None))
+    drawn = list(redraw_scenarios(dimensions, slot, planned, tries, most))
+    assert all(each.picture in pictures for each in drawn)
+    assert ({each.picture for each in drawn} == {planned.picture}) == (tries < most)
 
 
 def _make_topic() -> tuple[Any, Any]:
