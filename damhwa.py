@@ -237,6 +237,7 @@ def voice(
 def explain(
     run: RunArgument,
     id_: Annotated[str, typer.Argument(metavar="ID", help="A dialogue's id, as in report.html and decisions.parquet.")],
+    utterances: Annotated[bool, typer.Option("--utterances", help="Of a duet: every request that it took.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Tell all there is about one dialogue: scenario, attempt, cost, findings, neighbours, split, reviews."""
@@ -247,7 +248,7 @@ def explain(
     if as_json:
         _print_json(explanation.to_json())
     else:
-        _draw(draw_explanation(explanation))
+        _draw(draw_explanation(explanation, utterances))
 
 
 @app.command()

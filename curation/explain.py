@@ -17,8 +17,10 @@ from curation.reviewing.read import read_all_reviews
 from curation.reviews import AS_GENERATED, Review
 from curation.schemas import CLUSTERS, DECISIONS, FINDINGS
 from datagen.console import format_money
+from datagen.duet_telling import describe, draw_utterances, summarise, tell_duet
 from datagen.errors import UsageError
 from datagen.ledger import Attempt, Ledger
+from datagen.ledger_duets import Utterance
 from datagen.record import Dialogue
 
 NEIGHBOURS_SHOWN = 10
@@ -48,6 +50,8 @@ class Explanation:
     neighbours: tuple[Neighbour, ...]
     attempt: Attempt | None
     review: Review | None
+    utterances: tuple[Utterance, ...] = ()
+    """Of a duet every request, in order."""
 
     @property
     def is_edited(self) -> bool:
@@ -57,6 +61,9 @@ class Explanation:
         """What `--json` prints."""
         dialogue, attempt = self.dialogue, self.attempt
         paid = {} if attempt is None else _describe_attempt(attempt)
+        if self.utterances:
+            paid["duet"] = summarise(self.utterances)
+            paid["utterances"] = [describe(each) for each in self.utterances]
         return {
             **self.decision,
             "scenario": _read_scenario(dialogue),
@@ -89,6 +96,7 @@ def explain(folder: Path, id_: str) -> Explanation:
     clusters = read_table(curated / "clusters.parquet", CLUSTERS.names)
     cluster = next(iter(find_rows(clusters, id_)), None)
     dialogue = load_texts(folder, [id_])[id_]
+    attempt, utterances = _find_attempt(folder, dialogue)
     return Explanation(
         dialogue=dialogue,
         original=load_originals(folder, [id_])[id_],
@@ -96,7 +104,8 @@ def explain(folder: Path, id_: str) -> Explanation:
         findings=find_rows(read_table(curated / "findings.parquet", FINDINGS.names), id_),
         cluster=cluster,
         neighbours=_find_neighbours(folder, dialogue, cluster, clusters, decisions) if cluster else (),
-        attempt=_find_attempt(folder, dialogue),
+        attempt=attempt,
+        utterances=utterances,
         review=read_all_reviews(folder).by_id.get(id_),
     )
 
@@ -116,13 +125,14 @@ def _find_neighbours(
     return tuple(found[:NEIGHBOURS_SHOWN])
 
 
-def _find_attempt(folder: Path, dialogue: Dialogue) -> Attempt | None:
+def _find_attempt(folder: Path, dialogue: Dialogue) -> tuple[Attempt | None, tuple[Utterance, ...]]:
+    """The attempt that made it, and the requests of that attempt where it was a duet."""
     path, seq = folder / "ledger.db", dialogue.attempt_id.rpartition("-")[2]
     if not path.is_file() or not seq.isdigit():
-        return None
+        return None, ()
     ledger = Ledger.open_to_read(path)
     try:
-        return ledger.find_attempt(int(seq))
+        return ledger.find_attempt(int(seq)), tuple(ledger.utterances_of_attempt(int(seq)))
     finally:
         ledger.close()
 
@@ -146,8 +156,8 @@ def _read_scenario(dialogue: Dialogue) -> dict[str, Any]:
     return scenario if isinstance(scenario, dict) else {}
 
 
-def draw_explanation(explanation: Explanation) -> Iterator[Table | Text | str]:
-    """The explanation for reading on a terminal."""
+def draw_explanation(explanation: Explanation, tells_utterances: bool = False) -> Iterator[Table | Text | str]:
+    """The explanation for reading on a terminal; on demand with every request of a duet."""
     decision, dialogue = explanation.decision, explanation.dialogue
     yield f"[bold]{escape(dialogue.id)}[/] · {escape(dialogue.topic)} · {escape(dialogue.persona)}"
     yield _describe_decision(decision)
@@ -158,6 +168,9 @@ def draw_explanation(explanation: Explanation) -> Iterator[Table | Text | str]:
         facts.add_row(Text(name), Text(value))
     yield facts
     yield from _draw_turns(explanation)
+    if tells_utterances:
+        yield ""
+        yield from draw_utterances(explanation.utterances)
     if explanation.findings:
         yield ""
         yield _draw_findings(explanation.findings)
@@ -178,7 +191,7 @@ def _describe_decision(decision: dict[str, Any]) -> str:
 
 def _list_facts(explanation: Explanation) -> Iterator[tuple[str, str]]:
     scenario = _read_scenario(explanation.dialogue)
-    for name in ("situation", "opening", "exchanges"):
+    for name in ("user", "situation", "opening", "exchanges"):
         if scenario.get(name):
             yield name, str(scenario[name])
     facets = scenario.get("facets")
@@ -198,6 +211,8 @@ def _list_facts(explanation: Explanation) -> Iterator[tuple[str, str]]:
         yield "attempt", f"{attempt.seq} for slot {attempt.slot}{again} · {attempt.model} at {attempt.endpoint}"
         requests = f"{attempt.requests} {'request' if attempt.requests == 1 else 'requests'}"
         yield "cost", f"{format_money(attempt.cost_usd)} · {tokens} · {requests}"
+        if explanation.utterances:
+            yield "duet", tell_duet(explanation.utterances)
         yield "made", attempt.finished_at
     if explanation.review is not None:
         yield from _list_verdict(explanation.review)

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from datagen.budget import TOKENS_PER_CHARACTER
 from datagen.console import format_count, format_money
+from datagen.duet_forecast import forecast_duet, list_first_prompts
 from datagen.prices import Tokens, load_prices
 from datagen.prompt import Prompt, PromptWriter
 from datagen.scenario import Dimensions, Scenario, list_dimensions, plan_scenarios
@@ -35,10 +36,14 @@ class TopicForecast:
     prompt_tokens: int
     completion_tokens: int
     cost_usd: float | None
+    cached_tokens: int = 0
+    """Of the prompt's, where the cost counts on the endpoint's cache: of duets alone."""
 
 
 def forecast(loaded: LoadedSpec) -> list[TopicForecast]:
     """Estimate every topic from rendered prompts and the length of the examples."""
+    if loaded.users:
+        return [_forecast_duets(loaded, topic) for topic in loaded.spec.topics]
     writer = PromptWriter(loaded)
     price = load_prices(loaded.path).find(loaded.spec.provider.model)
     exchange = measure_exchange(loaded)
@@ -54,6 +59,30 @@ def forecast(loaded: LoadedSpec) -> list[TopicForecast]:
         cost = price.cost(Tokens(prompt, completion)) if price else None
         rows.append(TopicForecast(topic, dimensions.combinations, requests, prompt, completion, cost))
     return rows
+
+
+def _forecast_duets(loaded: LoadedSpec, topic: Topic) -> TopicForecast:
+    dimensions = _list_dimensions(loaded, topic)
+    scenarios = list(islice(plan_scenarios(dimensions), min(PROMPTS_MEASURED, topic.quota)))
+    exchange = measure_exchange(loaded)
+    dialogues = [forecast_duet(loaded, scenario, scenario.exchanges, exchange) for scenario in scenarios]
+    # a reply that is no utterance is asked for again, not the dialogue
+    scale = topic.quota / len(dialogues) / (1 - REJECT_SHARE)
+    tokens = Tokens(
+        prompt=round(scale * sum(each.tokens.prompt for each in dialogues)),
+        completion=round(scale * sum(each.tokens.completion for each in dialogues)),
+        cached=round(scale * sum(each.tokens.cached for each in dialogues)),
+    )
+    price = load_prices(loaded.path).find(loaded.spec.provider.model)
+    return TopicForecast(
+        topic=topic,
+        combinations=dimensions.combinations,
+        requests=round(scale * sum(each.requests for each in dialogues)),
+        prompt_tokens=tokens.prompt,
+        completion_tokens=tokens.completion,
+        cost_usd=price.cost(tokens) if price else None,
+        cached_tokens=tokens.cached,
+    )
 
 
 def measure_exchange(loaded: LoadedSpec) -> float:
@@ -75,7 +104,10 @@ def sample_prompts(loaded: LoadedSpec, count: int) -> Iterator[tuple[Scenario, P
         topic = topics[at * len(topics) // count % len(topics)] if count <= len(topics) else topics[at % len(topics)]
         slot = at // len(topics)
         scenario = next(islice(plan_scenarios(_list_dimensions(loaded, topic)), slot, None))
-        yield scenario, writer.write(scenario, slot, 0)
+        if loaded.users:
+            yield from ((scenario, prompt) for prompt in list_first_prompts(loaded, scenario))
+        else:
+            yield scenario, writer.write(scenario, slot, 0)
 
 
 def describe_forecast(loaded: LoadedSpec, rows: list[TopicForecast]) -> dict[str, Any]:
@@ -87,8 +119,9 @@ def describe_forecast(loaded: LoadedSpec, rows: list[TopicForecast]) -> dict[str
         "requests": sum(row.requests for row in rows),
         "prompt_tokens": sum(row.prompt_tokens for row in rows),
         "completion_tokens": sum(row.completion_tokens for row in rows),
+        **({"cached_tokens": sum(row.cached_tokens for row in rows)} if loaded.users else {}),
         "cost_usd": _sum_cost(rows),
-        "batch_cost_usd": _price_batches(loaded, rows),
+        "batch_cost_usd": None if loaded.users else _price_batches(loaded, rows),
         "topics": [
             {
                 "name": row.topic.name,
@@ -132,11 +165,14 @@ def draw_forecast(loaded: LoadedSpec, rows: list[TopicForecast]) -> Iterator[Tab
         )
     yield table
     yield _describe_categories(rows)
+    rejected, cache = f"{REJECT_SHARE:.0%} of the drafts rejected", "no prompt cache"
+    if loaded.users:
+        rejected, cache = f"{REJECT_SHARE:.0%} of the utterances asked for again", _describe_cache(loaded, rows)
     yield (
         f"Assumed, prompt and reply in tokens: {TOKENS_PER_CHARACTER} tokens a character (o200k_base on Korean), "
         f"{measure_exchange(loaded):.0f} characters an exchange (mean of the examples), "
         f"{(spec.exchanges.min + spec.exchanges.max) / 2:g} exchanges a dialogue, "
-        f"{REJECT_SHARE:.0%} of the drafts rejected, no prompt cache; prices from prices.yaml."
+        f"{rejected}, {cache}; prices from prices.yaml."
     )
     if loaded.pictures:
         count = len({picture.sha256 for pictures in loaded.pictures.values() for picture in pictures})
@@ -144,10 +180,22 @@ def draw_forecast(loaded: LoadedSpec, rows: list[TopicForecast]) -> Iterator[Tab
             f"{count:,} {'picture' if count == 1 else 'pictures'} in {len(loaded.pictures)} of the topics, counted "
             f"into the prompts by OpenAI's rules for '{escape(model)}' at `picture_detail: {spec.picture_detail}`."
         )
-    if (batches := _price_batches(loaded, rows)) is not None:
+    if not loaded.users and (batches := _price_batches(loaded, rows)) is not None:
         yield f"With --batch: {format_money(batches)}, and results within 24 hours instead of minutes."
     if _sum_cost(rows) is None:
         yield f"The price of '{escape(model)}' is unknown: add it to a prices.yaml beside the spec."
+
+
+def _describe_cache(loaded: LoadedSpec, rows: list[TopicForecast]) -> str:
+    """Of duets: requests, how much of the prompts a cache can serve, and the cost where it serves nothing."""
+    requests, prompt = sum(row.requests for row in rows), sum(row.prompt_tokens for row in rows)
+    told = f"{requests:,} requests that each send the dialogue so far"
+    told += f", {sum(row.cached_tokens for row in rows) / max(1, prompt):.0%} of the prompt from the endpoint's cache"
+    price = load_prices(loaded.path).find(loaded.spec.provider.model)
+    if price is None:
+        return told
+    uncached = price.cost(Tokens(prompt, sum(row.completion_tokens for row in rows)))
+    return f"{told} (without one: {format_money(uncached)})"
 
 
 def _describe_categories(rows: list[TopicForecast]) -> str:

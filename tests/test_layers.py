@@ -26,7 +26,7 @@ BEYOND_THE_FLOOR = {
     "curation/filters/word_file.py": FORMS,
     "curation/curate.py": {"datagen.ledger", "datagen.run_folder"},
     "curation/write.py": {"datagen.ledger"},
-    "curation/explain.py": {"datagen.ledger"},
+    "curation/explain.py": {"datagen.duet_telling", "datagen.ledger", "datagen.ledger_duets"},
     "curation/gate.py": {"datagen.scenario"},
     "curation/opinions/ask.py": {*ASKING, *FORMS, "datagen.retry"},
     "curation/opinions/desk.py": {*ASKING, *FORMS},
@@ -63,7 +63,7 @@ BEYOND_THE_FLOOR = {
     "train/talk.py": FORMS,
     "train/merge.py": FORMS,
     "train/train.py": {"datagen.run_folder", *FORMS},
-    "train/lineage.py": {"datagen.ledger", "datagen.spec"},
+    "train/lineage.py": {"datagen.duet_telling", "datagen.ledger", "datagen.spec"},
     "train/evaluate.py": {"datagen.endpoint_options", "datagen.spec"},
     "train/judging.py": {*ASKING, "datagen.spec"},
     "train/measures.py": {

@@ -16,6 +16,7 @@ from curation.settings import OPENING
 from datagen import errors
 from datagen.store import SCHEMA
 from datagen.transcript import Reason
+from datagen.utterance import UtteranceReason
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -82,7 +83,7 @@ def test_every_format_of_an_export_is_told() -> None:
 
 
 def test_every_reason_of_a_rejection_is_told() -> None:
-    for reason in get_args(Reason):
+    for reason in (*get_args(Reason), *get_args(UtteranceReason)):
         assert f"`{reason}`" in README
 
 

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from rich.markup import escape
 
 from datagen.console import format_money
+from datagen.duet_telling import summarise
 from datagen.errors import DamhwaError, DataError, UsageError
 from datagen.ledger import Ledger
 from datagen.spec import Persona
@@ -115,9 +116,11 @@ def _find_attempt(data: str, id_: str) -> dict[str, Any]:
         start, _, seq = id_.rpartition("-")
         is_own = start == f"{ledger.read_setting('dataset')}-{ledger.read_setting('run_id')}" and seq.isdigit()
         attempt = ledger.find_attempt(int(seq)) if is_own else None
+        utterances = ledger.utterances_of_attempt(int(seq)) if is_own else []
     if attempt is None:
         raise DataError(f"{told} {ledger.path} does not know it: it is another run's", "bring the old run back")
-    return {name: value for name, value in asdict(attempt).items() if name not in ("reply", "scenario")}
+    facts = {name: value for name, value in asdict(attempt).items() if name not in ("reply", "scenario")}
+    return {**facts, "duet": summarise(utterances)} if utterances else facts
 
 
 def _read_rows(path: Path) -> pa.Table:

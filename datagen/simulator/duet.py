@@ -46,6 +46,7 @@ class DuetRequest:
     aim: int
     number: int
     is_last: bool
+    must_go_on: bool
     summary: str
     said: tuple[str, ...]
     habits: Habits
@@ -61,9 +62,10 @@ def read_duet_prompt(contents: Sequence[str]) -> DuetRequest | None:
     if not contents or (side := _SIDE.search(contents[0])) is None:
         return None
     summary = _SUMMARY.search(contents[0])
-    system = contents[0][: summary.start()] if summary else contents[0]
+    system = (contents[0][: summary.start()] if summary else contents[0]).rstrip()
     fields = dict(_FIELD.findall(system))
     number = _NUMBER.search(contents[-1])
+    note = (_NOTE.search(contents[-1]) or [""])[0]
     aim = re.match(r"\d+", fields.get("길이", ""))
     said = tuple(text for text in (_NOTE.sub("", each) for each in contents[1:]) if text)
     return DuetRequest(
@@ -75,7 +77,8 @@ def read_duet_prompt(contents: Sequence[str]) -> DuetRequest | None:
         user_level=_read_level(fields.get("유저의 말투", "")),
         aim=int(aim[0]) if aim else 0,
         number=int(number[1]) if number else 1,
-        is_last="마지막" in (_NOTE.search(contents[-1]) or [""])[0],
+        is_last="마지막" in note,
+        must_go_on="아직 끝낼 때가 아니다" in note,
         summary=summary[1].strip() if summary else "",
         said=said,
         habits=read_habits(system),
@@ -104,7 +107,7 @@ def _speak_as_user(request: DuetRequest, seed: int, rng: random.Random) -> str:
     facts = {name: own.choice(values) for name, values in repertoire.facts.items()}
     ends_at = max(1, request.aim + own.choice((-1, 0, 0, 0, 1)))
     habits = request.habits
-    if request.is_last or request.number >= ends_at:
+    if request.is_last or (request.number >= ends_at and not request.must_go_on):
         line = _draw_line([own.choice(repertoire.close)], request, facts, rng)
         return f"{habits.type(line, rng)}\n[끝]"
     beat = _plan(repertoire, own, request.number)[request.number - 1]

@@ -133,6 +133,7 @@ def test_a_dialogue_that_does_not_count_opens_another_slot() -> None:
     assert queue.take() is None
 
 
+@settings(deadline=None)
 @given(st.lists(st.booleans(), max_size=400), st.integers(1, 200))
 def test_what_is_asked_beyond_the_quota_stays_below_the_surplus(counts: list[bool], quota: int) -> None:
     state = TopicState(quota, frozenset(), {}, frozenset(), 0)
