@@ -211,8 +211,9 @@ def _list_dimensions(loaded: LoadedSpec, topic: Topic) -> Dimensions:
 
 
 def _price_batches(loaded: LoadedSpec, rows: list[TopicForecast]) -> float | None:
+    """What `--batch` makes of the cost; None where that is unknown, or nothing can be asked in batches."""
     cost = _sum_cost(rows)
-    return None if cost is None else cost * load_prices(loaded.path).batch_share
+    return None if cost is None or loaded.spec.mode == "duet" else cost * load_prices(loaded.path).batch_share
 
 
 def _sum_cost(rows: list[TopicForecast]) -> float | None:

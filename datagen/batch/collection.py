@@ -41,7 +41,7 @@ class OpenBatch:
     batch_id: str = ""
     sight: Sight = field(default_factory=lambda: Sight("created"))
     is_seen_alive: bool = False
-    """It was being worked on when this command looked."""
+    """This command created it, or looked while it was worked on."""
 
 
 @dataclass(slots=True)

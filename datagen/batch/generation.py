@@ -196,10 +196,11 @@ class BatchGeneration:
         packed_at = batch.started_at.isoformat(timespec="milliseconds")
         packed = Packed(batch.number, batch.name, self.endpoint.base_url, file.size, packed_at)
         await asyncio.to_thread(self.book.pack, packed, list(batch.requests.values()))
-        file_id = await self.endpoint.upload(batch.name, file.join())
+        file_id = await self.endpoint.upload(batch.name, file.content)
         self.book.note_file(batch.number, file_id)
         batch.batch_id = await self.endpoint.create(batch.name, file_id)
         self.book.note_batch(batch.number, batch.batch_id)
+        batch.is_seen_alive = True
         self.open.append(batch)
         self._idle_looks = 0
 

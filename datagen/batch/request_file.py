@@ -3,6 +3,7 @@
 import json
 import re
 from dataclasses import dataclass, field
+from io import BytesIO
 from typing import Any
 
 
@@ -22,10 +23,11 @@ class RequestFile:
     name: str
     limits: Limits
     size: int = 0
-    _lines: list[bytes] = field(default_factory=list)
+    _count: int = 0
+    _content: BytesIO = field(default_factory=BytesIO)
 
     def __len__(self) -> int:
-        return len(self._lines)
+        return self._count
 
     def add(self, path: str, body: dict[str, Any]) -> bool:
         """Add a request to `path`; False, and nothing is added, where it would pass the limits.
@@ -34,14 +36,16 @@ class RequestFile:
         """
         request = {"custom_id": write_id(self.name, len(self)), "method": "POST", "url": path, "body": body}
         line = json.dumps(request, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
-        if self._lines and (len(self) >= self.limits.requests or self.size + len(line) > self.limits.size):
+        if self._count and (self._count >= self.limits.requests or self.size + len(line) > self.limits.size):
             return False
-        self._lines.append(line)
+        self._content.write(line)
+        self._count += 1
         self.size += len(line)
         return True
 
-    def join(self) -> bytes:
-        return b"".join(self._lines)
+    @property
+    def content(self) -> bytes:
+        return self._content.getvalue()
 
 
 def write_id(name: str, line: int) -> str:

@@ -17,11 +17,13 @@ from aiohttp import web
 
 from curation.build import BuildOptions, build
 from datagen.batch.request_file import Limits
+from datagen.check import describe_forecast, forecast
 from datagen.endpoint_options import ProviderOptions
 from datagen.errors import BudgetSpentError, InterruptedRunError, ProviderError, QuotaOutOfReachError, UsageError
 from datagen.prices import Price, PriceList, Tokens
 from datagen.simulator.faults import Faults
 from datagen.simulator.server import Simulator
+from datagen.spec_file import load_spec
 from datagen.start import generate as generate_one_by_one
 from datagen.start import open_run
 from datagen.status import draw_status, read_rejected, read_status
@@ -202,18 +204,63 @@ def test_odd_lines_are_told_and_cost_only_themselves(
         assert (f" {kind}" in told) == (simulator.counts[f"mess {kind}"] > 0 or (kind == "missing" and lost > 0))
 
 
-@pytest.mark.parametrize("fault", ["download_cut", "download_short"])
-def test_a_file_that_is_cut_off_is_fetched_anew(
-    spec: Path, tmp_path: Path, start_simulator: StartSimulator, fault: str
+def test_a_download_that_breaks_off_is_made_again(spec: Path, tmp_path: Path, start_simulator: StartSimulator) -> None:
+    url, simulator = start_simulator(download_cut=0.7)
+    generate(spec, tmp_path / "run", url, Limits(requests=5))
+    assert simulator.counts["download_cut"] > 0
+    assert (simulator.counts["paid"], simulator.counts["batches"]) == (20, 4)
+
+
+@pytest.mark.parametrize("share", [0.5, 0.99, 0.0])
+def test_a_file_that_ends_too_early_is_fetched_anew(spec: Path, tmp_path: Path, share: float) -> None:
+    """As a proxy leaves it, with a length that fits."""
+    simulator, downloads = Simulator(Faults()), 0
+
+    @web.middleware
+    async def stand_between(request: web.Request, handler: Any) -> web.StreamResponse:
+        nonlocal downloads
+        response: web.StreamResponse = await handler(request)
+        if request.path.endswith("/content"):
+            downloads += 1
+            if downloads == 1:
+                assert isinstance(response, web.Response)
+                assert isinstance(response.body, bytes)
+                return web.Response(body=response.body[: int(share * len(response.body))])
+        return response
+
+    app = simulator.build_app()
+    app.middlewares.append(stand_between)
+    with serve_in_thread(app) as url:
+        generate(spec, tmp_path / "run", url)
+    assert count_topics(tmp_path / "run") == QUOTAS
+    assert (downloads, simulator.counts["paid"], simulator.counts["batches"]) == (2, 20, 1)
+
+
+def test_lines_that_no_repetition_mends_stop_the_run_after_the_rest_is_stored(
+    spec: Path, tmp_path: Path, start_simulator: StartSimulator
 ) -> None:
-    url, simulator = start_simulator(**{fault: 0.6})
-    for number in range(3):
-        generate(spec, tmp_path / f"run-{number}", url, Limits(requests=10))
-        assert count_topics(tmp_path / f"run-{number}") == QUOTAS
-    assert simulator.counts[fault] > 0
-    if fault == "download_cut":
-        assert simulator.counts["paid"] == 60
-        assert query(tmp_path / "run-0", "SELECT count(*) FROM attempts") == [(20,)]
+    url, simulator = start_simulator()
+    answer, spent = simulator.batches.answer, {"error": {"message": "no credit", "code": "insufficient_quota"}}
+    simulator.batches.answer = lambda body: answer(body) if simulator.counts["paid"] < 7 else (429, spent)
+    with pytest.raises(ProviderError, match="no credit") as caught:
+        generate(spec, tmp_path / "run", url)
+    assert "add credit" in str(caught.value.hint)
+    status = read_status(tmp_path / "run")
+    assert (status["accepted"], status["failed"], status["batches"]) == (7, 0, [])
+    simulator.batches.answer = answer
+    generate(spec, tmp_path / "run", url)
+    assert (simulator.counts["paid"], simulator.counts["paid_again"]) == (20, 0)
+
+
+def test_a_content_filter_rejects_the_scenario_alone(
+    spec: Path, tmp_path: Path, start_simulator: StartSimulator
+) -> None:
+    url, simulator = start_simulator()
+    answer, filtered = simulator.batches.answer, {"error": {"message": "no", "code": "content_filter"}}
+    simulator.batches.answer = lambda body: (400, filtered) if "이어폰" in str(body) else answer(body)
+    generate(spec, tmp_path / "run", url, max_tries=1)  # the next try takes another situation
+    assert count_topics(tmp_path / "run") == QUOTAS
+    assert {attempt.reason for attempt in read_rejected(tmp_path / "run", None)} == {"content-filter"}
 
 
 def test_the_budget_bounds_what_is_sent(spec: Path, tmp_path: Path, start_simulator: StartSimulator) -> None:
@@ -240,6 +287,13 @@ def test_a_batch_costs_half(spec: Path, tmp_path: Path, start_simulator: StartSi
     assert read_status(tmp_path / "run")["cost_usd"] == pytest.approx(full / 2, rel=1e-6)
     rows = [dialogue.cost_usd for dialogue in read_dialogues(tmp_path / "run" / "dialogues")]
     assert sum(cost or 0.0 for cost in rows) == pytest.approx(full / 2, rel=1e-6)
+
+
+def test_check_tells_what_batches_cost(spec: Path) -> None:
+    loaded = load_spec(str(spec))
+    told = describe_forecast(loaded, forecast(loaded))
+    assert told["cost_usd"] > 0
+    assert told["batch_cost_usd"] == pytest.approx(told["cost_usd"] / 2)
 
 
 def test_the_share_holds_for_cached_tokens_too() -> None:

@@ -28,7 +28,7 @@ def test_every_request_is_in_one_file_and_no_file_passes_the_limits(said: list[s
     files = pack([{"content": text} for text in said], limits)
     written: list[str] = []
     for file in files:
-        content = file.join()
+        content = file.content
         assert len(content) == file.size
         assert len(file) <= requests
         assert file.size <= size or len(file) == 1  # what is too large by itself goes alone
