@@ -94,8 +94,10 @@ class BatchGeneration:
         except StoppingError:
             raise self._describe_interruption() from None
         finally:
-            await self._seal()
-            await self.endpoint.provider.aclose()
+            try:
+                await self._seal()
+            finally:
+                await self.endpoint.provider.aclose()
         self.outcomes.check_reach(self.folder)
 
     def interrupt(self) -> None:
@@ -241,7 +243,7 @@ class BatchGeneration:
         await self._seal()
         self._idle_looks, self._is_queue_full = 0, False
         err.print(describe_end(batch, collected), markup=False)
-        self._fruitless = 0 if collected.replies else self._fruitless + 1
+        self._fruitless = 0 if collected.replies or collected.rejected else self._fruitless + 1
         if collected.stop is not None:
             raise stop_error(collected.stop, self.endpoint.base_url)
         if batch.sight.status == "failed":

@@ -56,6 +56,26 @@ def test_it_asks_what_is_asked_one_by_one(spec: Path, tmp_path: Path, start_simu
     assert query(tmp_path / "batch", asked) == query(tmp_path / "single", asked)
 
 
+def test_replies_as_json_come_in_batches_too(
+    spec: Path, tmp_path: Path, start_simulator: StartSimulator, edit: Edit
+) -> None:
+    edit(spec, "language: ko", "language: ko\nreply: json")
+    url, simulator = start_simulator()
+    generate(spec, tmp_path / "run", url)
+    assert count_topics(tmp_path / "run") == QUOTAS
+    (batch,) = simulator.batches.batches.values()
+    assert all(line.body["response_format"]["type"] == "json_schema" for line in batch.lines)
+    assert all(
+        "human1" not in reply and '"user"' in reply
+        for (reply,) in query(tmp_path / "run", "SELECT reply FROM attempts")
+    )
+
+
+def test_what_waits_for_an_answer_to_the_utterance_before_cannot_be_asked_in_batches(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="duets"):
+        generate(Path("long-data"), tmp_path / "run", "http://127.0.0.1:9/v1")
+
+
 def test_rejected_drafts_go_into_the_next_batch(spec: Path, tmp_path: Path, start_simulator: StartSimulator) -> None:
     url, simulator = start_simulator(malformed=0.3, refusal=0.1, server_error=0.1)
     generate(spec, tmp_path / "run", url)
