@@ -6,7 +6,7 @@ grow, but for a note at the end of the last one, so that an endpoint's prompt ca
 
 from dataclasses import dataclass
 
-from jinja2 import Environment, StrictUndefined, Template, TemplateError
+from jinja2 import Template
 
 from datagen.duet import Duet
 from datagen.errors import Problem, SpecError
@@ -14,6 +14,7 @@ from datagen.ledger_duets import Kind
 from datagen.prompt import SPEECH_LEVELS, Prompt
 from datagen.scenario import Scenario
 from datagen.spec import DuetPrompts, LoadedSpec, Persona, User
+from datagen.template import MISTAKES, describe_mistake, open_environment
 from datagen.utterance import END_MARK
 
 _KNOWN = (
@@ -56,7 +57,7 @@ class DuetWriter:
             if kind == "persona":
                 return self._write_persona(scenario, duet)
             return self._write_user(scenario, duet)
-        except TemplateError as exc:
+        except MISTAKES as exc:
             raise self._wrong_template(exc) from exc
 
     def _write_user(self, scenario: Scenario, duet: Duet) -> Prompt:
@@ -110,16 +111,17 @@ class DuetWriter:
         ).strip()
 
     def _compile(self, sources: DuetPrompts) -> _Templates:
-        environment = Environment(undefined=StrictUndefined, keep_trailing_newline=False, autoescape=False)
+        environment = open_environment()
         try:
             return _Templates(**{name: environment.from_string(text) for name, text in sources.model_dump().items()})
-        except TemplateError as exc:
+        except MISTAKES as exc:
             raise self._wrong_template(exc) from exc
 
-    def _wrong_template(self, exc: TemplateError) -> SpecError:
+    def _wrong_template(self, exc: Exception) -> SpecError:
         folder = self._loaded.path.parent / "prompts"
-        message = f"a duet's prompt template is wrong: {exc.message}"
-        return SpecError([Problem(str(folder), getattr(exc, "lineno", None), message, f"templates know {_KNOWN}")])
+        what, line = describe_mistake(exc)
+        message = f"a duet's prompt template is wrong: {what}"
+        return SpecError([Problem(str(folder), line, message, f"templates know {_KNOWN}")])
 
 
 def _join(text: str, note: str) -> str:

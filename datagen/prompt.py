@@ -12,14 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined, TemplateError
-
 from datagen.budget import TOKENS_PER_CHARACTER
 from datagen.errors import Problem, SpecError
 from datagen.json_reply import build_response_format, render_json
 from datagen.picture import Picture, count_tokens
 from datagen.scenario import Scenario
 from datagen.spec import LoadedSpec
+from datagen.template import MISTAKES, describe_mistake, open_environment
 from datagen.transcript import Transcript, parse_transcript
 
 EXAMPLES_SHOWN = 2
@@ -95,7 +94,7 @@ class PromptWriter:
             for persona, texts in loaded.examples.items()
         }
         self._topics = {topic.name: topic for topic in loaded.spec.topics}
-        environment = Environment(undefined=StrictUndefined, keep_trailing_newline=False, autoescape=False)
+        environment = open_environment()
         try:
             system = environment.from_string(loaded.prompts.system)
             self._user = environment.from_string(loaded.prompts.user)
@@ -107,7 +106,7 @@ class PromptWriter:
                 )
                 for persona in loaded.personas
             }
-        except TemplateError as exc:
+        except MISTAKES as exc:
             raise self._wrong_template(exc) from exc
 
     def write(self, scenario: Scenario, slot: int, tries: int) -> Prompt:
@@ -120,7 +119,7 @@ class PromptWriter:
             shown = self._show_picture(scenario)
             if shown is not None:
                 user += "\n\n" + self._picture.render(persona=self._personas[scenario.persona], scenario=scenario)
-        except TemplateError as exc:
+        except MISTAKES as exc:
             raise self._wrong_template(exc) from exc
         return Prompt(self._systems[scenario.persona], user, shown, self._response_format)
 
@@ -143,10 +142,10 @@ class PromptWriter:
         tokens = count_tokens(picture, spec.picture_detail, spec.provider.model)
         return ShownPicture(picture, self._loaded.picture_places[picture.sha256], spec.picture_detail, tokens)
 
-    def _wrong_template(self, exc: TemplateError) -> SpecError:
-        line = getattr(exc, "lineno", None)
+    def _wrong_template(self, exc: Exception) -> SpecError:
         folder = self._loaded.path.parent / "prompts"
-        message = f"a prompt template is wrong: {exc.message}"
+        what, line = describe_mistake(exc)
+        message = f"a prompt template is wrong: {what}"
         hint = "templates know `persona`, `speech_level`, `reply` (system.md), `topic`, `scenario`, `examples`, `reply`"
         hint += " (user.md) and `persona`, `scenario` (picture.md)"
         return SpecError([Problem(str(folder), line, message, hint)])

@@ -36,9 +36,9 @@ class Settings(FilterSettings):
     simulator's highest is 0.79."""
     too_few_turns: AtMost = AtMost(drop=1)
     """Messages of the dialogue; reported from 2 down. Default: an utterance and an answer are the least."""
-    too_many_turns: AtLeast = AtLeast(drop=201, note=41)
-    """Messages of the dialogue; reported from 21 up. Default: specs ask for 4 to 10; long sessions are welcome up to
-    what a context holds."""
+    too_many_turns: AtLeast = AtLeast(drop=201, note=121)
+    """Messages of the dialogue; reported from 21 up. Default: a spec asks for 120 at most; longer sessions are welcome
+    up to what a context holds."""
 
 
 _SHORT_AVERAGE = 4
