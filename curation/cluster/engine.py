@@ -30,6 +30,9 @@ QUIET = {
 """Neither Daft nor Ray tells anybody that it is used, and progress is shown by us."""
 
 
+_RAY_TOKEN = Path.home() / ".ray" / "auth_token"
+
+
 @contextmanager
 def open_engine(
     name: EngineName, address: str | None, tell: Callable[[str, int, int], None] = lambda *_: None
@@ -64,6 +67,8 @@ def open_fleet(
         return
     if address is None:  # for machines of one: Ray then listens on loopback alone
         os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
+    elif _RAY_TOKEN.exists():  # a cluster asks for it wherever there is one; who joins must say that it has it
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
     from curation.cluster.ray_cluster import join_cluster
 
     with join_cluster(address, count_cores()) as cores:

@@ -14,10 +14,10 @@ import ray
 from datagen.errors import UsageError
 
 CONNECT_S = 5
-ANSWER_S = 15
-"""Within which a cluster says that it is there, the start of the process that asks included; Ray itself asks on for two
-minutes and more."""
-_ASK = "from ray.scripts.scripts import main; main()"
+ANSWER_S = 30
+"""Within which a process of its own has joined the cluster, its start included; Ray itself tries for two minutes, in
+code that cannot be interrupted."""
+_TRY = "import sys, ray; ray.init(sys.argv[1], log_to_driver=False); ray.shutdown()"
 _STORE_BYTES = 200_000_000
 """Of a cluster on this machine: tasks and results take some hundred bytes each."""
 _LEAST_STORE_BYTES = 78_643_200
@@ -48,6 +48,7 @@ def _start(cores: int) -> None:
     free = shutil.disk_usage(_SHARED_MEMORY).free if _SHARED_MEMORY.is_dir() else 0
     store = max(_LEAST_STORE_BYTES, min(_STORE_BYTES, free // 2))
     ray.init(
+        "local",
         num_cpus=cores,
         object_store_memory=store,
         include_dashboard=False,
@@ -63,7 +64,12 @@ def _find(address: str) -> None:
         raise UsageError(f"--address {address} is no HOST:PORT", hint)
     try:
         socket.create_connection((host, int(port)), CONNECT_S).close()
-        command = [sys.executable, "-c", _ASK, "health-check", "--address", address]
-        subprocess.run(command, check=True, capture_output=True, timeout=ANSWER_S)
-    except (OSError, OverflowError, subprocess.SubprocessError) as exc:
+        tried = subprocess.run([sys.executable, "-c", _TRY, address], capture_output=True, timeout=ANSWER_S)
+    except (OSError, OverflowError) as exc:
         raise UsageError(f"--address {address}: no Ray cluster answers there: {exc}", hint) from exc
+    except subprocess.TimeoutExpired as exc:
+        what = f"--address {address}: no Ray cluster answers there within {ANSWER_S} s"
+        raise UsageError(what, hint) from exc
+    if tried.returncode:
+        *_, reason = tried.stderr.decode(errors="replace").strip().splitlines() or ["no reason given"]
+        raise UsageError(f"--address {address}: the cluster cannot be joined: {reason}", hint)
