@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from datagen.record import Message
-from datagen.simulator.compose import Request
+from datagen.simulator.compose import Request, choose_particle
 from datagen.simulator.duet import DuetRequest, find_facts, speak_as_persona, speak_as_swapped
 from datagen.simulator.duet_grammar import find_repertoire
 from datagen.simulator.grammar import SpeechLevel
@@ -185,10 +185,11 @@ def _loop(slip: LongSlip) -> str:
 
 
 def _swap_roles(slip: LongSlip) -> str:
-    """The persona takes the user's part: it tells the user's troubles as its own."""
+    """The persona takes the user's part: it calls itself and tells the user's troubles as its own."""
     if slip.since >= 2:
         return slip.text
-    return speak_as_swapped(slip.request, slip.rng)
+    name = slip.request.name
+    return f"{name}{choose_particle(name, '아', '야')}, {speak_as_swapped(slip.request, slip.rng)}"
 
 
 LONG_SLIPS: tuple[_LongSlipKind, ...] = (

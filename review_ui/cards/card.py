@@ -29,7 +29,7 @@ from review_ui.api.forms import (
 from review_ui.queue.order import Limits, Seen, find_line
 from review_ui.words import Language, label_code, say
 
-_SCENARIO = ("situation", "opening", "exchanges")
+_SCENARIO = ("user", "situation", "opening", "exchanges")
 FINDINGS_SHOWN = 300
 """Of a dialogue: a flood of emoji has thousands, which a browser draws for seconds and nobody reads."""
 

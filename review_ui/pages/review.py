@@ -140,6 +140,7 @@ SCRIPT_WORDS: dict[str, tuple[str, str]] = {
     "same": ("글이 같음", "The same text"),
     "banmal": ("반말", "casual speech"),
     "jondaetmal": ("존댓말", "polite speech"),
+    "scenario.user": ("유저 역", "User"),
     "scenario.situation": ("상황", "Situation"),
     "scenario.opening": ("첫마디", "Opening"),
     "scenario.exchanges": ("주고받기", "Exchanges"),

@@ -138,6 +138,24 @@ def test_kill_9_at_any_moment_costs_at_most_the_utterances_in_flight(
     assert len({(row["duet"], row["number"], row["kind"]) for row in rows}) == len(rows), "one row an utterance"
 
 
+def test_ctrl_c_waits_for_the_utterances_in_flight_and_the_next_call_goes_on(
+    spec: Path, tmp_path: Path, start_simulator: StartSimulator
+) -> None:
+    url, simulator = start_simulator(latency_s=0.05)
+    make_duet(spec, "{min: 8, max: 9}")
+    command = [sys.executable, "-m", "damhwa", "generate", str(spec), "-o", str(tmp_path / "run"), "--base-url", url]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 30
+    while simulator.counts["paid"] < 5 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(30) == 130
+    assert len(read_rows(tmp_path / "run")) == simulator.counts["paid"], "what was in flight is stored"
+    assert read_status(tmp_path / "run")["under_way"] == 2
+    assert generate(str(spec), tmp_path / "run", ask(url))["accepted"] == 3
+    assert simulator.counts["paid_again"] == 0
+
+
 def test_rejected_duets_are_shown_as_far_as_they_came(
     spec: Path, tmp_path: Path, start_simulator: StartSimulator
 ) -> None:
