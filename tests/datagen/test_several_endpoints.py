@@ -212,6 +212,28 @@ def test_one_that_hangs_holds_its_requests_for_their_timeout_and_no_draft_gives_
     assert read_status(tmp_path / "run")["failed"] == 0
 
 
+def test_the_time_that_one_hung_is_not_taken_from_the_drafts_patience(
+    spec: Path, tmp_path: Path, start_server: StartServer, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr("datagen.provider.PATIENCE_S", 0.6)
+    monkeypatch.setattr("datagen.provider.FIRST_PATIENCE_S", 0.6)
+    answering, asked = Simulator(Faults()), 0
+
+    async def hang(_: web.Request) -> web.Response:
+        await asyncio.sleep(60)
+        raise AssertionError("unreachable")
+
+    async def stumble(request: web.Request) -> web.StreamResponse:
+        nonlocal asked
+        asked += 1
+        return await fail_with(500)(request) if asked == 1 else await answering._complete(request)
+
+    endpoints = start_server(hang), start_server(stumble)
+    generate(str(spec), tmp_path / "run", ask(*endpoints, timeout_s=1.0, concurrency=1))
+    assert count_topics(tmp_path / "run") == {"일상 대화": 12, "보고 싶다는 표현": 8}
+    assert read_status(tmp_path / "run")["failed"] == 0
+
+
 def test_a_429_of_one_does_not_slow_the_other(
     large: Path, tmp_path: Path, start_simulator: StartSimulator, start_server: StartServer
 ) -> None:
