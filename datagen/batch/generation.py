@@ -56,6 +56,8 @@ class BatchGeneration:
     """Looks at the open batches so far."""
     next_look_at: float | None = None
     """By the loop's clock; None while something else is done."""
+    step: str = ""
+    """What is done between two looks, in words."""
     _collector: Collector = field(init=False)
     _writer: PromptWriter = field(init=False)
     _fruitless: int = 0
@@ -195,6 +197,7 @@ class BatchGeneration:
         return None
 
     async def _submit(self, file: RequestFile, batch: OpenBatch) -> None:
+        self.step = f"sending {len(file):,} requests, {file.size / 1e6:.1f} MB"
         packed_at = batch.started_at.isoformat(timespec="milliseconds")
         packed = Packed(batch.number, batch.name, self.endpoint.base_url, file.size, packed_at)
         await asyncio.to_thread(self.book.pack, packed, list(batch.requests.values()))
@@ -204,7 +207,7 @@ class BatchGeneration:
         self.book.note_batch(batch.number, batch.batch_id)
         batch.is_seen_alive = True
         self.open.append(batch)
-        self._idle_looks = 0
+        self._idle_looks, self.step = 0, ""
 
     def _explain_budget(self, refused: Spending) -> BudgetSpentError:
         tally = self.outcomes.tally
@@ -239,8 +242,10 @@ class BatchGeneration:
         """Collect a batch that is over, tell of it, and raise what follows for the run."""
         batch.sight = sight
         size = len(batch.requests)
+        self.step = f"reading the results of batch {batch.number}"
         collected = await self._collector.collect(batch)
         await self._seal()
+        self.step = ""
         self._idle_looks, self._is_queue_full = 0, False
         err.print(describe_end(batch, collected), markup=False)
         self._fruitless = 0 if collected.replies or collected.rejected else self._fruitless + 1

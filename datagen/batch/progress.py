@@ -8,17 +8,18 @@ from datagen.progress import REDRAW_EVERY_S, Progress
 
 
 class BatchProgress(Progress):
-    """Follows a generation by batches. Where there is no terminal it writes a line after each look."""
+    """Follows a generation by batches. Where there is no terminal it writes a line a look and a step."""
 
     def __init__(self, generation: BatchGeneration) -> None:
         super().__init__(generation.outcomes.tally, lambda: generation.endpoint.provider.waiting_for)
         self._generation = generation
 
     async def _write_lines(self) -> None:
-        told = -1
+        told: tuple[int, str] | None = None
         while True:
-            if told != self._generation.looks and self._generation.next_look_at is not None:
-                told = self._generation.looks
+            now = (self._generation.looks, self._generation.step)
+            if now != told and (self._generation.step or self._generation.next_look_at is not None):
+                told = now
                 err.print(self.describe(), markup=False)
             await asyncio.sleep(REDRAW_EVERY_S)
 
@@ -34,6 +35,8 @@ class BatchProgress(Progress):
         if (look_at := self._generation.next_look_at) is not None:
             left_s = max(0.0, look_at - asyncio.get_running_loop().time())
             parts.append(f"next look in {left_s:.0f} s")
+        if self._generation.step:
+            parts.append(self._generation.step)
         if (failure := self._waiting_for()) is not None:
             parts.append(f"waiting: {failure.reason}")
         return " · ".join(parts)

@@ -77,7 +77,7 @@ class Simulator:
         self._duets = DuetStage(self.seed, self.counts)
 
     def build_app(self) -> web.Application:
-        app = web.Application(client_max_size=32 * 2**20)
+        app = web.Application(client_max_size=256 * 2**20)  # input files of batches have up to 200 MB
         app.router.add_post("/v1/chat/completions", self._complete)
         app.router.add_get("/v1/models", self._list_models)
         app.router.add_post("/v1/embeddings", self._embed)
