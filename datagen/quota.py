@@ -155,6 +155,7 @@ class TopicQueue:
     def _redraw(self, slot: Slot, tries: int) -> Slot:
         options = list(redraw_scenarios(self.dimensions, slot.number, slot.planned, max(tries, 1), self.max_tries))
         scenario = next((option for option in options if hash(option) not in self._asked), options[0])
+        self._asked.add(hash(scenario))  # now, not when it is taken: many slots may wait, and none is to ask the same
         return Slot(slot.topic, slot.number, slot.planned, scenario, tries)
 
 

@@ -55,6 +55,15 @@ def test_nothing_is_asked_beyond_the_quota_while_drafts_are_under_way() -> None:
     assert queue.take() is None
 
 
+def test_slots_that_are_rejected_together_do_not_ask_the_same_again() -> None:
+    queue = make_queue(24)
+    slots = [take(queue) for _ in range(24)]
+    for slot in slots:
+        queue.set_aside(slot)
+    asked = [slot.scenario for slot in slots] + [take(queue).scenario for _ in slots]
+    assert len(set(asked)) == 48
+
+
 def test_a_resumed_topic_asks_only_for_its_open_slots() -> None:
     queue = make_queue(5, filled=frozenset({0, 2, 3}))
     assert [take(queue).number, take(queue).number] == [1, 4]
