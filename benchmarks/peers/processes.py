@@ -22,8 +22,11 @@ _LOOK_EVERY_S = 0.02
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """A finished command. `cpu_s`: user and system of the process and all children it awaited. `peak_mb`: the sum of
-    PSS over the tree, sampled five times a second. `is_killed`: by us, as told; `is_late`: by us, at the limit."""
+    """A finished command, all its processes together.
+
+    `cpu_s`: user and system of the process and the children it awaited, or of all that was seen where it awaited some
+    not. `peak_mb`: the sum of PSS, sampled five times a second. `is_killed`: by us, as told. `is_late`: at the limit.
+    """
 
     wall_s: float
     cpu_s: float
@@ -58,7 +61,7 @@ def run(
         wall_s = time.monotonic() - started
         process.returncode = os.waitstatus_to_exitcode(status)
         guard.end()
-    cpu_s = usage.ru_utime + usage.ru_stime
+    cpu_s = max(usage.ru_utime + usage.ru_stime, sum(guard.cpu_s.values()))
     return Usage(wall_s, cpu_s, guard.peak_mb, process.returncode, guard.is_killed, guard.is_late)
 
 
@@ -68,6 +71,7 @@ class _Guard(threading.Thread):
     def __init__(self, group: int, until: float, is_to_die: Callable[[], bool]) -> None:
         super().__init__()
         self.peak_mb = 0.0
+        self.cpu_s: dict[int, float] = {}
         self.is_killed = False
         self.is_late = False
         self._group, self._until, self._is_to_die = group, until, is_to_die
@@ -78,6 +82,7 @@ class _Guard(threading.Thread):
         while not self._done.wait(_LOOK_EVERY_S):
             if time.monotonic() >= next_sample:
                 self.peak_mb = max(self.peak_mb, measure_memory(self._group)[0])
+                self.cpu_s |= read_cpu(self._group)
                 next_sample = time.monotonic() + _MEMORY_EVERY_S
             self.is_late = time.monotonic() > self._until
             self.is_killed = self._is_to_die()
@@ -89,6 +94,23 @@ class _Guard(threading.Thread):
         self._done.set()
         self.join()
         kill_group(self._group)
+
+
+def read_cpu(pid: int) -> dict[int, float]:
+    """Seconds so far of a process and of each of its descendants; one that has ended in between is left out."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+        children = [
+            int(child)
+            for task in Path(f"/proc/{pid}/task").iterdir()
+            for child in (task / "children").read_text(encoding="ascii").split()
+        ]
+    except OSError:
+        return {}
+    seen = {pid: (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")}
+    for child in children:
+        seen |= read_cpu(child)
+    return seen
 
 
 def kill_group(group: int) -> None:

@@ -46,6 +46,13 @@ def test_seconds_memory_and_exit_code_are_those_of_the_command(tmp_path: Path) -
     assert not usage.is_late
 
 
+def test_what_a_child_burns_counts_though_nobody_awaits_it(tmp_path: Path) -> None:
+    child = "import time\nwhile time.process_time() < 1: pass\ntime.sleep(1)"
+    start = f"subprocess.Popen([sys.executable, '-c', {child!r}])"
+    code = f"import os, subprocess, sys, time; {start}; time.sleep(4); os._exit(0)"
+    assert run(call(code), tmp_path / "log", 30).cpu_s >= 0.9
+
+
 def test_at_its_limit_a_command_is_killed_with_its_children(tmp_path: Path) -> None:
     usage = run(write_pid_and_wait(tmp_path / "pid"), tmp_path / "log", 1.5)
     assert (usage.is_late, usage.is_killed) == (True, False)

@@ -3,7 +3,8 @@
 Settings: `input_batch_size` is what it has in flight, so 32, and the loader's batches are as large; `max_retries` is
 10 instead of 6, since a request that fails for good costs its whole batch; `use_cache` is on, which is how it goes on
 after a kill. It has no pace of its own (its client waits for Retry-After, request by request) and no second try for a
-reply that is not as it should be.
+reply that is not as it should be. After `kill -9` it loads its cache and then waits for the batch that was in flight,
+which nobody works on: the limit of time ends it, and its row says so. (A failure or Ctrl-C it writes down in time.)
 """
 
 import sys
