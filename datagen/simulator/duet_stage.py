@@ -23,7 +23,8 @@ class DuetStage:
 
     seed: int
     counts: Counter[str]
-    _spoken: Counter[str] = field(default_factory=Counter)
+    _spoken: Counter[int] = field(default_factory=Counter)
+    """Hash of a persona's system message → answers to it."""
 
     def reply(self, request: DuetRequest, faults: Faults, is_malformed: bool, rng: random.Random) -> tuple[str, str]:
         """The reply to a duet's request, and its finish reason."""
@@ -36,13 +37,13 @@ class DuetStage:
 
     def _slip(self, request: DuetRequest, share: float, text: str, rng: random.Random) -> str:
         own = random.Random(f"{self.seed}/slip/{request.system}")
-        is_slipping, name, sets_in = own.random() < share, draw_long_slip(own), own.randint(*FIRST_SLIP)
-        answer = self._spoken[request.system]
-        self._spoken[request.system] += 1
+        is_slipping, kind, sets_in = own.random() < share, draw_long_slip(own), own.randint(*FIRST_SLIP)
+        answer = self._spoken[hash(request.system)]
+        self._spoken[hash(request.system)] += 1
         if not is_slipping or answer < sets_in:
             return text
-        spoilt = name.spoil(LongSlip(request, text, answer - sets_in, rng))
-        self.counts[f"slip {name.code}"] += spoilt != text
+        spoilt = kind.spoil(LongSlip(request, text, answer - sets_in, rng))
+        self.counts[f"slip {kind.code}"] += spoilt != text
         return spoilt
 
 
