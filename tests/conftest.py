@@ -10,6 +10,7 @@ from textwrap import dedent
 
 import pytest
 from aiohttp import web
+from hypothesis import HealthCheck, settings
 
 from curation.build import BuildOptions, build
 from datagen.endpoint_options import ProviderOptions
@@ -18,6 +19,9 @@ from datagen.simulator.server import Simulator
 from tests.postgres_server import PostgresServer, run_postgres
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+settings.register_profile("damhwa", deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a test is no timing
+settings.load_profile("damhwa")
 
 SPEC = """\
     dataset: test-data

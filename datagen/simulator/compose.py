@@ -20,6 +20,9 @@ _SLOT = re.compile(r"\{([^{}:]+)(?::([^{}/]+)/([^{}]+))?\}")
 _DIGIT_ENDS_IN_CONSONANT = "013678"
 _LETTER_ENDS_IN_CONSONANT = "lmnrLMNR"
 
+NO_TOPIC = "요즘"
+"""Where somebody chats and names none: "오늘은 요즘 얘기 하면 어때?"."""
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
@@ -65,7 +68,11 @@ class _Draw:
                 self.directions = self.rng.sample(self.bank.directions, len(self.bank.directions))
             return self.fill(self.directions.pop())
         if key not in self.words:
-            given = {"name": self.request.name, "topic": self.request.topic, "situation": self.request.situation}
+            given = {
+                "name": self.request.name,
+                "topic": self.request.topic or NO_TOPIC,
+                "situation": self.request.situation,
+            }
             if self.request.place:
                 given["place"] = self.request.place
             self.words[key] = given.get(key) or self.rng.choice(self.bank.words[key])

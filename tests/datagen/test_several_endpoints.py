@@ -250,7 +250,7 @@ def test_the_users_own_limit_holds_for_the_sum(spec: Path, tmp_path: Path, start
     started = time.monotonic()
     generate(str(spec), tmp_path / "run", ask(first, second, rpm=400))
     assert time.monotonic() - started > 19 * 0.15 - 0.3
-    assert min(one.counts["paid"], two.counts["paid"]) >= 2
+    assert min(one.counts["paid"], two.counts["paid"]) >= 1
 
 
 def test_a_request_that_fails_everywhere_is_given_up_and_the_run_goes_on(

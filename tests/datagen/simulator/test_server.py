@@ -195,3 +195,12 @@ def test_the_simulator_slips_as_often_as_it_is_told(start_simulator: StartSimula
         for _ in range(5):
             client.chat.completions.create(model="any", messages=messages)
     assert sum(count for name, count in simulator.counts.items() if name.startswith("slip ")) == 5
+
+
+def test_somebody_who_chats_about_nothing_is_answered(start_simulator: StartSimulator) -> None:
+    url, _ = start_simulator()
+    with openai.OpenAI(base_url=url, api_key="none", max_retries=0) as client:
+        for number in range(40):
+            said = [{"role": "user", "content": f"안녕, {number}번째 인사야"}]
+            reply = client.chat.completions.create(model="m", messages=said)  # type: ignore[arg-type]
+            assert reply.choices[0].message.content
