@@ -141,15 +141,15 @@ TERMS: dict[str, Callable[[float], float]] = {
     "n²": lambda n: n * n,
 }
 STAGES: dict[str, tuple[str, ...]] = {
-    "measured": ("1", "n"),
-    "parts": ("1", "n"),
-    "joined": ("1", "n"),
+    "measuring": ("1", "n"),
     "digests": ("1", "n"),
     "segments": ("1", "n"),
     "meetings": ("1", "n log n"),
     "pairs": ("1", "n", "n²"),
 }
 """Stages of the workers, and what their CPU seconds grow with."""
+PARTS: dict[str, tuple[str, ...]] = {"measuring": ("measured", "parts", "joined")}
+"""Whether a file is measured as a whole or in parts depends on its size: together they grow with the dialogues."""
 DRIVER: dict[str, tuple[str, ...]] = {
     "numbers": ("1", "n log n"),
     "settle": ("1", "n"),
@@ -173,7 +173,7 @@ def get_seconds(run: Run, name: str) -> float:
     """CPU seconds of a stage of the workers, or wall seconds of what the driver does."""
     stages = {stage["name"]: stage for stage in run["stages"]}
     if name in STAGES:
-        return float(stages[name]["cpu_s"])
+        return sum(float(stages[part]["cpu_s"]) for part in PARTS.get(name, (name,)))
     if name == "settle":
         return float(stages["examine"]["wall_s"] - stages["measure"]["wall_s"] - stages["index"]["wall_s"])
     if name == "numbers":
@@ -211,7 +211,7 @@ def fit_overhead(runs: Sequence[Run]) -> tuple[float, float]:
     matrix, walls = [], []
     for run in runs:
         for stage in run["stages"]:
-            if stage["name"] in STAGES and stage["tasks"] > 1:
+            if stage.get("tasks", 0) > 1:
                 matrix.append([1.0, stage["cpu_s"] / run["workers"]])
                 walls.append(stage["wall_s"])
     scale = 1 / np.maximum(walls, 1e-3)
