@@ -19,10 +19,33 @@ if TYPE_CHECKING:
 app = typer.Typer(
     name="damhwa",
     help="From a topic spec to a Korean persona-dialogue dataset that meets every quota exactly.",
+    epilog="To begin, offline: damhwa build exa-data -o runs/exa-data --offline",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+MAKE, LOOK, REVIEW = "Make a dataset", "Look into it", "Have it reviewed"
+HAND_ON, TRAIN, TRY = "Hand it on", "Train a model and talk with it", "Try things out"
+
+
+def _print_version(is_asked: bool) -> None:
+    if is_asked:
+        from importlib.metadata import version
+
+        print(f"damhwa {version('damhwa')}")
+        raise typer.Exit
+
+
+@app.callback()
+def begin(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    # What `damhwa` by itself takes; typer reads the signature.
+    pass
+
 
 SpecArgument = Annotated[
     str, typer.Argument(metavar="SPEC", help="Path of a spec, or the name of a packaged one: exa-data.")
@@ -36,23 +59,30 @@ OfflineOption = Annotated[
     bool, typer.Option("--offline", help="Ask the simulator, in this same command. For trying things out.")
 ]
 BaseUrlOption = Annotated[
-    list[str] | None, typer.Option(help="OpenAI-compatible endpoint; give it again and they share the load.")
+    list[str] | None,
+    typer.Option(metavar="URL", help="OpenAI-compatible endpoint; give it again and they share the load."),
 ]
-ModelOption = Annotated[str | None, typer.Option(help="Model to ask, in place of the spec's.")]
+ModelOption = Annotated[str | None, typer.Option(metavar="NAME", help="Model to ask, in place of the spec's.")]
 ApiKeyEnvOption = Annotated[
-    str | None, typer.Option(help="Environment variable that holds the key; OPENAI_API_KEY by default.")
+    str | None, typer.Option(metavar="NAME", help="Environment variable that holds the key; OPENAI_API_KEY by default.")
 ]
-ConcurrencyOption = Annotated[int | None, typer.Option(help="Requests in flight at most; 32 by default.")]
+ConcurrencyOption = Annotated[int | None, typer.Option(metavar="N", help="Requests in flight at most; 32 by default.")]
 RpmOption = Annotated[
-    int | None, typer.Option(help="Requests per minute at most; learned from the endpoint by default.")
+    int | None, typer.Option(metavar="N", help="Requests per minute at most; learned from the endpoint by default.")
 ]
-TpmOption = Annotated[int | None, typer.Option(help="Tokens per minute at most; learned from the endpoint by default.")]
-BudgetUsdOption = Annotated[float | None, typer.Option(help="Stop before this call spends more US dollars.")]
-BudgetTokensOption = Annotated[int | None, typer.Option(help="Stop before this call uses more tokens.")]
+TpmOption = Annotated[
+    int | None, typer.Option(metavar="N", help="Tokens per minute at most; learned from the endpoint by default.")
+]
+BudgetUsdOption = Annotated[
+    float | None, typer.Option(metavar="X", help="Stop before this call spends more US dollars.")
+]
+BudgetTokensOption = Annotated[int | None, typer.Option(metavar="N", help="Stop before this call uses more tokens.")]
 MaxTriesOption = Annotated[
-    int | None, typer.Option(help="Drafts for one situation before another is taken; 3 by default.")
+    int | None, typer.Option(metavar="N", help="Drafts for one situation before another is taken; 3 by default.")
 ]
-TimeoutOption = Annotated[float | None, typer.Option("--timeout", help="Seconds for one request; 120 by default.")]
+TimeoutOption = Annotated[
+    float | None, typer.Option("--timeout", metavar="S", help="Seconds for one request; 120 by default.")
+]
 UserOption = Annotated[
     list[str] | None,
     typer.Option("--user", metavar="NAME=ID", help="A reviewer's user id in the other tool; may be repeated."),
@@ -66,7 +96,7 @@ SettingsOption = Annotated[
 ]
 
 
-@app.command()
+@app.command(rich_help_panel=MAKE)
 def check(
     spec: SpecArgument,
     sample: Annotated[int, typer.Option(min=0, help="Print so many finished prompts.")] = 0,
@@ -90,7 +120,7 @@ def check(
         print(f"\n════ {scenario.topic} ════\n──── system ────\n{prompt.system}\n──── user ────\n{prompt.user}")
 
 
-@app.command()
+@app.command(rich_help_panel=MAKE)
 def generate(
     spec: SpecArgument,
     out: OutOption,
@@ -118,7 +148,7 @@ def generate(
         print(_describe_summary(summary))
 
 
-@app.command()
+@app.command(rich_help_panel=MAKE)
 def build(
     spec: SpecArgument,
     out: OutOption,
@@ -156,7 +186,7 @@ def build(
         print(_describe_curation(summary))
 
 
-@app.command()
+@app.command(rich_help_panel=MAKE)
 def curate(
     source: Annotated[Path, typer.Argument(metavar="RUN", help="A run, or any folder or file of Parquet or JSONL.")],
     out: Annotated[
@@ -191,7 +221,7 @@ def curate(
         print(_describe_curation(summary))
 
 
-@app.command()
+@app.command(rich_help_panel=MAKE)
 def voice(
     run: RunArgument,
     split: Annotated[
@@ -205,7 +235,9 @@ def voice(
     ] = None,
     format_: Annotated[str | None, typer.Option("--format", help="wav, mp3 or opus; wav by default.")] = None,
     api_key_env: ApiKeyEnvOption = None,
-    concurrency: Annotated[int | None, typer.Option(help="Requests in flight at most; 8 by default.")] = None,
+    concurrency: Annotated[
+        int | None, typer.Option(metavar="N", help="Requests in flight at most; 8 by default.")
+    ] = None,
     rpm: RpmOption = None,
     budget_usd: BudgetUsdOption = None,
     timeout_s: TimeoutOption = None,
@@ -233,7 +265,7 @@ def voice(
         print(describe_voices(summary))
 
 
-@app.command()
+@app.command(rich_help_panel=LOOK)
 def explain(
     run: RunArgument,
     id_: Annotated[str, typer.Argument(metavar="ID", help="A dialogue's id, as in report.html and decisions.parquet.")],
@@ -251,7 +283,7 @@ def explain(
         _draw(draw_explanation(explanation, utterances))
 
 
-@app.command()
+@app.command(rich_help_panel=HAND_ON)
 def export(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN", help="Curated runs; several become configurations.")],
     out: Annotated[
@@ -302,7 +334,7 @@ def _export_reviews(runs: list[Path], out: Path, format_: str, users: list[str] 
         print(f"{written.dialogues:,} dialogues with {written.reviews:,} verdicts: {files}")
 
 
-@app.command("import-reviews")
+@app.command("import-reviews", rich_help_panel=REVIEW)
 def import_reviews(
     run: RunArgument,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="What the tool exported.")],
@@ -336,14 +368,16 @@ def _read_users(users: list[str] | None) -> dict[str, str]:
     return {name: id_ for name, _, id_ in pairs}
 
 
-@app.command()
+@app.command(rich_help_panel=HAND_ON)
 def publish(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A curated run, or the folder of an export.")],
     repo: Annotated[str, typer.Argument(metavar="REPO", help="Dataset repository on the hub: owner/name.")],
     private: Annotated[bool, typer.Option("--private", help="Make a new repository private.")] = False,
     branch: Annotated[str, typer.Option(help="Branch to commit to.")] = "main",
     tag: Annotated[str | None, typer.Option(help="Name the revision with a tag.")] = None,
-    token_env: Annotated[str, typer.Option(help="Environment variable that holds the token.")] = "HF_TOKEN",
+    token_env: Annotated[
+        str, typer.Option(metavar="NAME", help="Environment variable that holds the token.")
+    ] = "HF_TOKEN",
     endpoint: Annotated[str | None, typer.Option(help="Address of the hub, where it is not the public one.")] = None,
     extras: Annotated[
         list[str] | None,
@@ -369,7 +403,7 @@ def publish(
         print(describe_publication(summary))
 
 
-@app.command()
+@app.command(rich_help_panel=REVIEW)
 def review(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN", help="Curated runs to review.")],
     host: Annotated[
@@ -415,7 +449,7 @@ def review(
 
 
 reviewers = typer.Typer(help="Who may log in to the review page where it asks: add, list, new token, disable.")
-app.add_typer(reviewers, name="reviewers", no_args_is_help=True)
+app.add_typer(reviewers, name="reviewers", no_args_is_help=True, rich_help_panel=REVIEW)
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The reviewer's name: 1 to 64 visible characters.")]
 
 
@@ -457,7 +491,7 @@ def disable_reviewer(name: NameArgument) -> None:
     disable(name)
 
 
-@app.command()
+@app.command(rich_help_panel=TRAIN)
 def train(
     recipe: Annotated[
         str, typer.Argument(metavar="RECIPE", help="Path of a recipe, or the name of a packaged one: exagirl-2.4b.")
@@ -486,7 +520,7 @@ def train(
         print(describe_trained(trained))
 
 
-@app.command()
+@app.command(rich_help_panel=TRAIN)
 def convert(
     source: Annotated[Path, typer.Argument(metavar="SOURCE", help="Folder of an EXAONE 3.5 checkpoint.")],
     out: Annotated[
@@ -501,7 +535,7 @@ def convert(
     print(describe_conversion(run(source, out)))
 
 
-@app.command()
+@app.command(rich_help_panel=TRAIN)
 def merge(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="Folder that `damhwa train` wrote.")],
     out: Annotated[
@@ -521,7 +555,7 @@ def merge(
         print(describe_merge(report))
 
 
-@app.command()
+@app.command(rich_help_panel=TRAIN)
 def evaluate(
     models: Annotated[
         list[Path],
@@ -547,7 +581,8 @@ def evaluate(
         list[str] | None, typer.Option(help="The judge's endpoint; OPENAI_BASE_URL by default.")
     ] = None,
     api_key_env: Annotated[
-        str | None, typer.Option(help="Environment variable with the judge's key; OPENAI_API_KEY by default.")
+        str | None,
+        typer.Option(metavar="NAME", help="Environment variable with the judge's key; OPENAI_API_KEY by default."),
     ] = None,
     out: Annotated[
         Path | None, typer.Option("-o", "--out", metavar="DIR", help="Report's folder; MODEL/evaluation by default.")
@@ -573,7 +608,7 @@ def evaluate(
         print(f"report: {(out or models[0] / 'evaluation') / 'report.html'}")
 
 
-@app.command()
+@app.command(rich_help_panel=TRAIN)
 def chat(
     place: Annotated[
         Path | None, typer.Argument(metavar="MODEL", help="Merged model, or a folder of `damhwa train`.")
@@ -630,7 +665,7 @@ def chat(
         TerminalChat(partner, saved).run()
 
 
-@app.command()
+@app.command(rich_help_panel=TRAIN)
 def lineage(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="Folder that `damhwa train` or `damhwa merge` wrote.")],
     id_: Annotated[
@@ -649,7 +684,7 @@ def lineage(
         _draw(draw(facts))
 
 
-@app.command()
+@app.command(rich_help_panel=LOOK)
 def status(run: RunArgument, as_json: JsonOption = False) -> None:
     """Show what a run holds, also while it is under way."""
     from datagen.status import draw_status, read_status
@@ -661,7 +696,7 @@ def status(run: RunArgument, as_json: JsonOption = False) -> None:
         _draw(draw_status(figures))
 
 
-@app.command()
+@app.command(rich_help_panel=LOOK)
 def rejected(
     run: RunArgument,
     topic: Annotated[str | None, typer.Argument(metavar="TOPIC", help="Only this topic's.")] = None,
@@ -687,7 +722,7 @@ def rejected(
         err.print("no draft was rejected; what curation dropped stands in curated/ and its report", markup=False)
 
 
-@app.command()
+@app.command(rich_help_panel=TRY)
 def simulate(
     port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 8001,
     seed: Annotated[int, typer.Option(help="Seed of every draw.")] = 0,

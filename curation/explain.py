@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -213,7 +214,7 @@ def _list_facts(explanation: Explanation) -> Iterator[tuple[str, str]]:
         yield "cost", f"{format_money(attempt.cost_usd)} · {tokens} · {requests}"
         if explanation.utterances:
             yield "duet", tell_duet(explanation.utterances)
-        yield "made", attempt.finished_at
+        yield "made", f"{datetime.fromisoformat(attempt.finished_at):%Y-%m-%d %H:%M:%S} UTC"
     if explanation.review is not None:
         yield from _list_verdict(explanation.review)
     if explanation.is_edited:

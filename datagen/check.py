@@ -147,7 +147,7 @@ def draw_forecast(loaded: LoadedSpec, rows: list[TopicForecast]) -> Iterator[Tab
     yield f"[bold]{escape(spec.dataset)}[/] · {escape(str(loaded.path))} · {people} · {escape(model)}"
     table = Table(box=None, pad_edge=False, header_style="bold", show_footer=True, footer_style="bold")
     table.add_column("category", "in all", no_wrap=True)
-    table.add_column("topic", f"{len(rows)} topics", no_wrap=True)
+    table.add_column("topic", f"{len(rows)} {'topic' if len(rows) == 1 else 'topics'}", no_wrap=True)
     table.add_column("quota", f"{loaded.quota:,}", justify="right")
     table.add_column("situations", f"{sum(len(row.topic.situations) for row in rows):,}", justify="right")
     table.add_column("prompt", format_count(sum(row.prompt_tokens for row in rows)), justify="right")

@@ -67,7 +67,7 @@ class Progress:
         tally, rate = self._tally, self._measure()
         parts = [
             f"{tally.accepted}/{tally.quota} accepted",
-            f"{tally.rejected} rejected",
+            tally.describe_losses(),
             f"{rate:.1f} requests/s",
             f"{tally.prompt_tokens + tally.completion_tokens:,} tokens",
             format_money(None if tally.unpriced else tally.cost_usd),

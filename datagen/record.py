@@ -56,8 +56,11 @@ class Dialogue:
     id: str
     """Stable, unique for ever: dataset, the run's mark, number of the attempt."""
     dataset: str
+    """The spec's."""
     topic: str
+    """Its name in the spec."""
     category: str
+    """The topic's."""
     persona: str
     """The id of who answers."""
     messages: tuple[Message, ...]
@@ -69,6 +72,7 @@ class Dialogue:
     provider: str
     """As the endpoint reported it, else its host; `damhwa-simulator` for the offline one."""
     prompt_sha256: str
+    """Of the messages that were sent, each picture by its hash."""
     attempt_id: str
     """The line back to the ledger: the digits after `-` are `attempts.seq`."""
     prompt_tokens: int | None

@@ -19,6 +19,7 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from datagen.batch.book import Book
+from datagen.endpoint_options import SIMULATOR_MODEL
 from datagen.errors import DataError, UsageError
 from datagen.ledger import Ledger
 from datagen.spec import LoadedSpec
@@ -224,7 +225,10 @@ def _check_change(folder: Path, known: str, asked: str) -> None:
             )
         )[:40]
     )
-    hint = "larger quotas, new topics, situations and pictures go on in the same run; for other changes give a new -o"
+    hint = "other quotas, new topics, situations and pictures go on in the same run; for other changes give a new -o"
+    models = {request["provider"]["model"] for request in (before, after)}
+    if len(models) == 2 and SIMULATOR_MODEL in models:
+        hint = "one of them asks the simulator: --offline goes on with a run that it began, a real model needs a new -o"
     raise UsageError(f"the spec is not the one that {folder} was made with:\n{diff}", hint)
 
 

@@ -16,10 +16,12 @@ class TopicCount:
     accepted: int = 0
     earlier: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
+    """Why drafts were rejected, and dialogues dropped."""
+    dropped: int = 0
 
     @property
     def rejected(self) -> int:
-        return self.reasons.total()
+        return self.reasons.total() - self.dropped
 
 
 @dataclass(slots=True)
@@ -63,11 +65,20 @@ class Tally:
     def rejected(self) -> int:
         return sum(topic.rejected for topic in self.topics.values())
 
+    @property
+    def dropped(self) -> int:
+        return sum(topic.dropped for topic in self.topics.values())
+
+    def describe_losses(self) -> str:
+        """Drafts that were no dialogue, and dialogues that curation dropped while they came in."""
+        return f"{self.rejected} rejected" + (f" · {self.dropped} dropped" if self.dropped else "")
+
     def count(self, attempt: Attempt, dropped: str | None = None) -> None:
         """Count what became of a stored attempt. `dropped`: why its dialogue does not count, if it does not."""
         topic = self.topics[attempt.topic]
         if dropped is not None:
             topic.reasons[dropped] += 1
+            topic.dropped += 1
         elif attempt.outcome == "accepted":
             topic.accepted += 1
         elif attempt.outcome == "rejected":

@@ -9,8 +9,9 @@ import inspect
 import re
 import sys
 import textwrap
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
+from types import ModuleType
 from typing import Any, get_args, get_origin
 
 import pyarrow as pa
@@ -85,11 +86,12 @@ def write_curation() -> str:
     ]
     for each in FILTERS:
         module = inspect.getmodule(each.measure)
-        told = inspect.cleandoc((module.__doc__ if module else "") or "")
+        told = inspect.cleandoc((module.__doc__ if module else "") or "").removeprefix(f"{each.code}: ")
+        told = told[:1].upper() + told[1:]
         parts.append(f"\n### {each.code}\n\n{_write_opening(told)}\n")
         parts.append("\n".join(_draw_fields(each.settings)))
-    blocks = [each for name, each in _list_own_forms(CurationForm) if name not in ("filters",)]
-    return "\n".join(parts) + "\n" + "\n".join(_write_forms(*blocks))
+    blocks = {each: name for name, each in _list_own_forms(CurationForm) if name != "filters"}
+    return "\n".join(parts) + "\n" + "\n".join(_write_forms(*blocks, keys=blocks))
 
 
 def _write_opening(docstring: str) -> str:
@@ -124,31 +126,44 @@ def write_api() -> str:
 
 def write_rows() -> str:
     """The columns of every Parquet file, and the exit codes."""
-    meanings = read_field_docs(Dialogue)
+    meanings, told = read_field_docs(Dialogue), read_module_docs(schemas)
     lines = ["# Rows and files\n", "## `dialogues/*.parquet`, `curated/{train,validation,test}/*.parquet`\n"]
-    rows = [(f"`{each.name}`", f"`{each.type}`", _tell_null(each), meanings.get(each.name, "")) for each in SCHEMA]
+    rows = [
+        (f"`{each.name}`", f"`{_name_column(each.type)}`", _tell_null(each), meanings[each.name]) for each in SCHEMA
+    ]
     lines += _draw_table(("column", "type", "null", "meaning"), rows)
     for name, schema in inspect.getmembers(schemas, lambda value: isinstance(value, pa.Schema)):
-        lines.append(f"\n## `curated/{name.lower()}.parquet`\n")
-        own = [(f"`{each.name}`", f"`{each.type}`", _tell_null(each)) for each in schema]
+        folder = "media" if name == "RECORDINGS" else "curated"
+        lines.append(f"\n## `{folder}/{name.lower()}.parquet`\n\n{told.get(name, '')}\n")
+        own = [(f"`{each.name}`", f"`{_name_column(each.type)}`", _tell_null(each)) for each in schema]
         lines += _draw_table(("column", "type", "null"), own)
     lines.append("\n## Errors and exit codes\n\n```text")
     lines.append(inspect.cleandoc(errors.__doc__ or "") + "\n```\n")
     return "\n".join(lines)
 
 
+def _name_column(kind: pa.DataType) -> str:
+    """A column's type for reading: `list of {role, content}`."""
+    if pa.types.is_list(kind):
+        return f"list of {_name_column(kind.value_type)}"
+    if pa.types.is_struct(kind):
+        return f"{{{', '.join(field.name for field in kind)}}}"
+    return str(kind)
+
+
 def _tell_null(field: pa.Field) -> str:
     return "may be" if field.nullable else "never"
 
 
-def _write_forms(*forms: type[BaseModel]) -> Iterator[str]:
-    """Each form and the forms inside it, once."""
+def _write_forms(*forms: type[BaseModel], keys: Mapping[type[BaseModel], str] | None = None) -> Iterator[str]:
+    """Each form and the forms inside it, once. `keys`: form → the key that it stands under."""
     waiting, seen = list(forms), set[type[BaseModel]]()
     while waiting:
         form = waiting.pop(0)
         if form not in seen:
             seen.add(form)
-            yield f"\n## {form.__name__}\n\n{_first_paragraph(form)}\n"
+            name = f"`{keys[form]}`" if keys and form in keys else form.__name__
+            yield f"\n## {name}\n\n{_first_paragraph(form)}\n"
             yield "\n".join(_draw_fields(form))
             waiting += [inner for _, inner in _list_own_forms(form)]
 
@@ -232,16 +247,32 @@ def read_field_docs(form: type) -> dict[str, str]:
     return told
 
 
+def read_module_docs(module: ModuleType) -> dict[str, str]:
+    """Constant of a module → the string under it."""
+    return _pair_docs(ast.parse(inspect.getsource(module)).body)
+
+
 def _read_own_docs(form: type) -> dict[str, str]:
     try:
         tree = ast.parse(textwrap.dedent(inspect.getsource(form)))
     except (OSError, TypeError):  # a form that is put together at run time
         return {}
-    body = tree.body[0].body if isinstance(tree.body[0], ast.ClassDef) else []
+    if not isinstance(tree.body[0], ast.ClassDef):
+        return {}
+    properties = {
+        each.name: ast.get_docstring(each) or "" for each in tree.body[0].body if isinstance(each, ast.FunctionDef)
+    }
+    return properties | _pair_docs(tree.body[0].body)
+
+
+def _pair_docs(body: Sequence[ast.stmt]) -> dict[str, str]:
     told = {}
-    for field, beneath in pairwise(body):
-        match field, beneath:
-            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
+    for named, beneath in pairwise(body):
+        match named, beneath:
+            case (
+                ast.AnnAssign(target=ast.Name(id=name)) | ast.Assign(targets=[ast.Name(id=name)]),
+                ast.Expr(value=ast.Constant(value=str(text))),
+            ):
                 told[name] = " ".join(text.split())
     return told
 

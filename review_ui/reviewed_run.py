@@ -16,6 +16,7 @@ from curation.reviews import REVIEWS_FILE, list_reviews
 from curation.settings import FILE_NAME, CurationSettings, load_settings
 from curation.source import Source, is_run, load_personas, open_run
 from datagen.console import err
+from datagen.errors import UsageError
 from review_ui.cards.card import Shelf
 from review_ui.cards.media import MediaShelf
 from review_ui.cards.recheck import Recheck
@@ -71,6 +72,8 @@ class ReviewedRun:
     @classmethod
     def open(cls, folder: Path, options: ReviewOptions) -> "ReviewedRun":
         """Raises UsageError, SpecError, DataError where the folder is not curated, or its database cannot be opened."""
+        if not folder.exists():
+            raise UsageError(f"{folder} does not exist", "give the folder of a run, or of other data that is curated")
         fingerprint_curated(folder)
         run = cls(folder, open_database(name_database(folder)), options)
         try:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import venv
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,25 @@ def test_help_names_every_command() -> None:
     verbs = ("check", "generate", "build", "curate", "status", "rejected", "explain", "export", "publish", "simulate")
     for verb in verbs:
         assert verb in done.stdout
+
+
+def test_the_version_is_told() -> None:
+    done = run("--version")
+    assert (done.returncode, done.stdout) == (0, f"damhwa {version('damhwa')}\n")
+
+
+def test_a_real_model_for_a_run_of_the_simulator_is_refused_with_what_to_do(spec: Path, tmp_path: Path) -> None:
+    run("generate", spec, "-o", tmp_path / "run", "--offline")
+    done = run("generate", spec, "-o", tmp_path / "run", "--base-url", "http://127.0.0.1:9/v1")
+    assert done.returncode == 2
+    assert "+  model: gpt-4o" in done.stderr
+    assert "--offline goes on with a run that it began" in done.stderr
+
+
+def test_a_review_of_a_folder_that_is_not_there_exits_2(tmp_path: Path) -> None:
+    done = run("review", tmp_path / "none")
+    assert done.returncode == 2
+    assert "does not exist" in done.stderr
 
 
 def test_check_prints_quotas_cost_and_assumptions(spec: Path) -> None:

@@ -160,7 +160,7 @@ def check_format(name: str) -> None:
     """Raise UsageError, with the nearest name, unless there is such a format."""
     if name not in FORMAT_NAMES:
         near = difflib.get_close_matches(name, FORMAT_NAMES, 1, 0.5)
-        known = f"formats: {', '.join(FORMAT_NAMES)}"
+        known = f"formats: {', '.join(FORMAT_NAMES)}; to review: label-studio, argilla"
         raise UsageError(f"there is no format '{name}'", f"did you mean '{near[0]}'? {known}" if near else known)
 
 

@@ -28,7 +28,7 @@ class BatchProgress(Progress):
         tally = self._tally
         parts = [
             f"{tally.accepted}/{tally.quota} accepted",
-            f"{tally.rejected} rejected",
+            tally.describe_losses(),
             self._describe_batches(),
             format_money(None if tally.unpriced else tally.cost_usd),
         ]
