@@ -13,7 +13,7 @@ from datagen.clock import Clock
 from datagen.draft import Draft
 from datagen.duet import Duet, Terms
 from datagen.duet_prompt import DuetWriter
-from datagen.duet_rows import add_row, judge_tries, replay, sum_up
+from datagen.duet_rows import UTTERANCE_TRIES, add_row, judge_tries, replay, sum_up
 from datagen.group_commit import GroupCommit
 from datagen.ledger import Ledger
 from datagen.ledger_duets import DuetKey, Kind, SaidEntry, Utterance
@@ -35,7 +35,8 @@ class _Step:
     prompt: Prompt
     persona_name: str
     least: int
-    """Exchanges before which a `[끝]` is not taken; 0: it was told so once, or may end."""
+    """Exchanges before which a `[끝]` is not taken; 0: it may end, was told so once, or is asked
+    for the last time: what would be good but for the mark rejects no draft."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,14 +96,15 @@ class DuetDrafter:
         step = duet.find_next()
         assert step is not None
         kind, number = step
-        was_told = duet.may_end or any(row.reason == "ended-early" for row in tried)
+        was_told = any(row.reason == "ended-early" for row in tried)
+        is_taken_off = duet.may_end or was_told or len(tried) == UTTERANCE_TRIES - 1
         return _Step(
             kind=kind,
             number=number,
             again=len(tried),
             prompt=self._writer.write(slot.scenario, duet, kind, number),
             persona_name=self._writer.find_persona(slot.scenario).name,
-            least=duet.terms.least if kind == "user" and not was_told else 0,
+            least=duet.terms.least if kind == "user" and not is_taken_off else 0,
         )
 
     async def _ask(self, key: DuetKey, step: _Step) -> Utterance:

@@ -19,15 +19,27 @@ UtteranceReason = Literal[
     "content-filter",
     "truncated",
     "empty-utterance",
+    "too-long",
     "label-in-text",
     "several-turns",
     "ended-early",
 ]
 
-_MARK = r"(?:\*\*|`)?\[[ \t]*끝[ \t]*\](?:\*\*|`)?"
-_MARK_AT_END = re.compile(rf"{_MARK}[.!]?\s*\Z")
-_ANY_MARK = re.compile(r"\[[ \t]*끝[ \t]*\]")
-_INSIDE = re.compile(r"\b(?:human|gpt)[ \t]{0,3}\d{1,6}[ \t]{0,3}[:：]", re.IGNORECASE)
+LONGEST = 2_000
+"""Characters. A messenger line has some 50 and a summary 600; curation drops a dialogue for one line of 1,200, and
+until then each request would carry what an endpoint without a limit goes on about."""
+
+_MARK = r"[\[［【][ \t]*끝[ \t]*[\]］】]"
+_LINE = r"\n[ \t]*(?:[->][ \t]*)?"
+_QUOTES = "[*`\"'“”‘’]{0,3}"
+_MARK_AT_END = re.compile(rf"(?:(?:{_LINE})?{_QUOTES}{_MARK}|{_LINE}{_QUOTES}[(（<]끝[)）>]){_QUOTES}[.!~]?\s*\Z")
+"""Round and angle brackets count on a line of their own alone: people end jokes with (끝)."""
+_INSIDE = re.compile(
+    rf"\b(?:human|gpt)[ \t]{{0,3}}\d{{1,6}}[ \t]{{0,3}}[:：]|{_MARK}|</?think>"
+    r"|\((?:\d+번째로 말할 차례다\.|유저의 마지막 말이다\.|앞에서 나눈 이야기는 '|대화를 시작한다\.)",
+    re.IGNORECASE,
+)
+"""Labels, marks, what a model thinks, and the note of `duet_note.md`, which models repeat."""
 _SIDES = ("human", "gpt", "user", "assistant", "유저", "사용자", "페르소나")
 _REFUSAL = re.compile(
     r"(?:요청|내용의?|대화)[^\n]{0,20}?"
@@ -69,6 +81,8 @@ def read_utterance(answer: Answer, persona_name: str | None) -> Heard | NoUttera
     text, has_mark = take_mark_off(answer.text)
     if not text:
         return NoUtterance("empty-utterance", "the reply says nothing")
+    if len(text) > LONGEST:
+        return NoUtterance("too-long", f"the reply has {len(text):,} characters, expected at most {LONGEST:,}")
     if found := _REFUSAL.search(text):
         return NoUtterance("refusal", f"the model declined: '{found[0]}'")
     found_label = None if persona_name is None else _find_label(text, persona_name)
@@ -91,7 +105,7 @@ def _find_label(text: str, persona_name: str) -> NoUtterance | None:
         return NoUtterance("several-turns", f"'{labels[-1][0].strip()}' begins another turn")
     if labels:
         return NoUtterance("label-in-text", f"'{labels[0][0].strip()}' stands before what is said")
-    if found := _INSIDE.search(text) or _ANY_MARK.search(text):
+    if found := _INSIDE.search(text):
         return NoUtterance("label-in-text", f"'{found[0]}' stands in what is said")
     if not is_utterance(text):
         return NoUtterance("label-in-text", "a transcript could not hold it: a label stands in it")

@@ -45,6 +45,10 @@ def answer(text: str, finish_reason: str = "stop", declined: bool = False) -> An
         ("**gpt1:** 안녕", "label-in-text"),
         ("안녕 human2: 잘 가", "label-in-text"),
         ("[끝] 아니 잠깐만", "label-in-text"),
+        ("【끝】 아니 잠깐만", "label-in-text"),
+        ("<think>뭐라고 할까</think>\n안녕!", "label-in-text"),
+        ("안녕!\n\n(3번째로 말할 차례다. 아직 끝낼 때가 아니다. 이야기를 이어 간다.)", "label-in-text"),
+        ("안녕!" + "그래서 말인데 " * 400_000, "too-long"),
         ("안녕!\n엑사: 응 안녕\n유저: 그래", "several-turns"),
         ("안녕!\nhuman2: 그래", "several-turns"),
         ("죄송하지만 그 요청에는 응할 수 없습니다.", "refusal"),
@@ -70,12 +74,28 @@ def test_a_reply_that_was_cut_or_declined_says_so() -> None:
     ]
 
 
-@pytest.mark.parametrize("text", ["미안, 오늘은 못 가겠어", "죄송한데 좀 어렵겠어요", "비율은 3:7이야", "유저라니"])
+@pytest.mark.parametrize(
+    "text", ["미안, 오늘은 못 가겠어", "죄송한데 좀 어렵겠어요", "비율은 3:7이야", "유저라니", "그게 다야 (끝)"]
+)
 def test_what_people_say_to_one_another_is_no_refusal_and_no_label(text: str) -> None:
     assert read_utterance(answer(text), "엑사") == Heard(text, has_mark=False)
 
 
-@pytest.mark.parametrize("mark", ["\n[끝]", "\n\n**[끝]**\n", " [ 끝 ].", "\n[끝]\n[끝]"])
+@pytest.mark.parametrize(
+    "mark",
+    [
+        "\n[끝]",
+        "\n\n**[끝]**\n",
+        " [ 끝 ].",
+        "\n[끝]\n[끝]",
+        "\n［끝］",
+        "\n【끝】",
+        "\n(끝)",
+        "\n- [끝]",
+        '\n> "[끝]"',
+        "\n[끝]~",
+    ],
+)
 def test_the_mark_is_heard_and_never_kept(mark: str) -> None:
     assert read_utterance(answer(f"이만 갈게!{mark}"), "엑사") == Heard("이만 갈게!", has_mark=True)
 
@@ -234,6 +254,19 @@ def test_a_mark_before_its_time_is_asked_again_once_and_then_taken_off(spec: Pat
     assert made.verdict.messages is not None
     assert made.verdict.messages[0].content == "그럼 갈게"
     assert len(made.verdict.messages) == 6
+
+
+def test_a_mark_in_the_last_try_is_taken_off_and_rejects_no_draft(spec: Path, tmp_path: Path) -> None:
+    made, rows = draft(make_duet(spec), tmp_path, [answer(""), answer(""), answer("나 왔어\n[끝]")])
+    assert [row.reason for row in rows[:3]] == ["empty-utterance", "empty-utterance", None]
+    assert made.verdict.messages is not None
+    assert made.verdict.messages[0].content == "나 왔어"
+
+
+def test_a_summary_without_end_is_not_carried_by_the_requests_to_come() -> None:
+    heard = read_utterance(answer("유저는 강릉에 간다. " * 1_000), None)
+    assert isinstance(heard, NoUtterance)
+    assert heard.reason == "too-long"
 
 
 def test_three_bad_replies_reject_the_draft_and_its_reply_is_the_transcript_so_far(spec: Path, tmp_path: Path) -> None:
