@@ -1,7 +1,8 @@
 """Write an examined data set into a folder: splits, findings, clusters, decisions, report, dataset card."""
 
+import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -62,7 +63,16 @@ def write_curated(examination: Examination, folder: Path) -> dict[str, int]:
 def write_card(folder: Path, report: Report, counts: dict[str, int], licence: str | None) -> None:
     """Write the dataset card, which counts what the splits show and say. `counts`: split → dialogues."""
     media = count_media(CuratedSet(folder, counts).read_media(), carry_all)
-    (folder / "README.md").write_text(render_card(report, licence, media), encoding="utf-8")
+    card = render_card(report, licence, media, _fingerprint_splits(folder, counts))
+    (folder / "README.md").write_text(card, encoding="utf-8")
+
+
+def _fingerprint_splits(folder: Path, splits: Iterable[str]) -> str:
+    digest = hashlib.sha256()
+    for path in sorted(path for split in splits for path in (folder / split).glob("*.parquet")):
+        with path.open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return f"sha256 {digest.hexdigest()[:16]}"
 
 
 def _gather(examination: Examination, tables: Mapping[str, pa.Table]) -> ReportInput:

@@ -46,5 +46,10 @@ class Outcomes:
             message = "\n".join(topic.explain_out_of_reach() for topic in unreachable)
             names = f"'{unreachable[0].dimensions.topic}'" if len(unreachable) == 1 else "TOPIC"
             hint = f"read them with `damhwa rejected {folder} {names}`, "
-            hint += "then give the topic more scenarios or lower its quota"
+            if all(topic.is_refused_as_requests() for topic in unreachable):
+                hint += (
+                    "for the endpoint's own words: it refuses the requests, not the dialogues (model, options, prompt)"
+                )
+            else:
+                hint += "then give the topic more scenarios or lower its quota"
             raise QuotaOutOfReachError(message, hint)

@@ -140,6 +140,11 @@ class TopicQueue:
             f"{self.count_recent_rejects()} of its last {len(self._recent)} drafts were rejected ({listed})"
         )
 
+    def is_refused_as_requests(self) -> bool:
+        """Whether the endpoint turned the last drafts away before any model answered."""
+        reasons = [reason for reason in self._recent if reason is not None]
+        return bool(reasons) and all(reason.startswith("http-") for reason in reasons)
+
     def _list_open(self, state: TopicState) -> Iterator[Slot]:
         begun = {number: state.begun[number] for number in state.begun.keys() - state.filled}
         for number, planned in enumerate(islice(plan_scenarios(self.dimensions), max(begun, default=-1) + 1)):

@@ -55,6 +55,9 @@ COMMANDS = (
     damhwa.lineage,
 )
 
+DETAIL = [ROOT / "docs" / name for name in ("training.md", "review-service.md")]
+"""Where the README sends for the rest."""
+
 OTHERS = {"--with", "--config_file", "--module", "--multi_gpu", "--num_processes", "--served-model-name"}
 """Options of other programs."""
 
@@ -62,6 +65,7 @@ OTHERS = {"--with", "--config_file", "--module", "--multi_gpu", "--num_processes
 def test_the_options_that_are_told_are_there() -> None:
     told = set(re.findall(r"`(--[a-z_-]+)", README)) | set(re.findall(r"\s(--[a-z_-]+)", README))
     assert list_options(damhwa.generate) | list_options(damhwa.build) <= told | {"--out"}
+    told |= {each for page in DETAIL for each in re.findall(r"(?:\s|`)(--[a-z_-]+)", page.read_text(encoding="utf-8"))}
     assert told <= {option for command in COMMANDS for option in list_options(command)} | OTHERS
 
 

@@ -94,6 +94,8 @@ def _list_configs(card: Card) -> list[dict[str, object]]:
         config: dict[str, object] = {"config_name": name}
         if number == 0 and name != "default":
             config["default"] = True
+        # `datasets` keeps what it loaded under the folder's name and this header: other content, another header
+        config["description"] = f"sha256 {card.fingerprint[:16]}"
         config["data_files"] = [{"split": split, "path": f"{place}{split}.parquet"} for split in splits]
         configs.append(config)
     return configs

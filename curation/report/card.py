@@ -16,10 +16,13 @@ _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000
 _ESCAPED = "\\`*_{}[]<>#|~"
 
 
-def render_card(report: Report, licence: str | None, media: MediaCount | None = None) -> str:
+def render_card(
+    report: Report, licence: str | None, media: MediaCount | None = None, fingerprint: str | None = None
+) -> str:
     """The card of a report.json. `licence`: an identifier of the hub, as `cc-by-4.0`; None: not chosen yet.
 
-    `media`: what the dialogues of the splits show and say; None: nothing.
+    `media`: what the dialogues of the splits show and say; None: nothing. `fingerprint`: of the splits, for `datasets`:
+    it keeps what it loaded under the folder's name and this header, so another content needs another header.
     """
     environment = Environment(
         loader=PackageLoader("curation.report", "page"),
@@ -35,6 +38,7 @@ def render_card(report: Report, licence: str | None, media: MediaCount | None = 
         r=report,
         licence=licence,
         media=media or MediaCount(),
+        fingerprint=fingerprint,
         rows=rows,
         size=next((name for limit, name in _SIZES if rows < limit), "1M<n<10M"),
         models=[name for name in report["models"] if name],

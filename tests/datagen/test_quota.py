@@ -117,6 +117,15 @@ def test_more_than_95_rejects_of_the_last_100_put_a_topic_out_of_reach() -> None
     )
 
 
+def test_drafts_that_the_endpoint_refuses_as_requests_are_told_apart_from_bad_dialogues() -> None:
+    queue = make_queue(40)
+    for _ in range(9):
+        queue.reject(take(queue), "http-400")
+    assert queue.is_refused_as_requests()
+    queue.reject(take(queue), "refusal")
+    assert not queue.is_refused_as_requests()
+
+
 def test_the_topic_farthest_behind_is_asked_first() -> None:
     quotas = {"농담": 2, "위로": 20}
     queue = SlotQueue.resume(

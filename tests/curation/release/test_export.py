@@ -188,7 +188,8 @@ def test_the_folder_one_stands_in_can_be_exported_into(
 def test_an_unknown_format_is_told_with_the_nearest_name(run: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError) as caught:
         _export(run, tmp_path / "out", "share-gpt")
-    assert caught.value.hint == "did you mean 'sharegpt'? formats: messages, sharegpt, datasets, published, preferences"
+    known = "formats: messages, sharegpt, datasets, published, preferences; to review: label-studio, argilla"
+    assert caught.value.hint == f"did you mean 'sharegpt'? {known}"
 
 
 def test_what_was_never_curated_is_told_with_the_command_to_run(tmp_path: Path) -> None:

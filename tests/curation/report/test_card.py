@@ -14,6 +14,7 @@ from ruamel.yaml import YAML
 from curation.report.build import build_report
 from curation.report.card import escape_markdown, render_card
 from curation.report.input import ReportInput
+from curation.write import write_card
 from datagen.record import Dialogue
 from datagen.store import write_shard
 
@@ -46,6 +47,23 @@ def test_the_folder_loads_with_datasets(small: ReportInput, tmp_path: Path) -> N
     splits, reply = told.stdout.splitlines()
     assert splits == "{'train': ['a1', 'a2', 'b1'], 'validation': ['a3']}"
     assert reply.startswith("*어깨를 토닥이며* 고생했어!")
+
+
+def test_datasets_loads_what_lies_there_though_it_has_loaded_a_folder_of_that_name(
+    small: ReportInput, tmp_path: Path
+) -> None:
+    pytest.importorskip("datasets")
+    environment = os.environ | {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "home")}
+    told = []
+    for run, ids in (("one", ["a1", "a2"]), ("two", ["b1", "a2"])):
+        folder = tmp_path / run / "curated"
+        write_shard(folder / "train" / "part-00000.parquet", small.load(ids))
+        write_shard(folder / "validation" / "part-00000.parquet", small.load(["a3"]))
+        write_card(folder, build_report(small), {"train": 2, "validation": 1}, None)
+        command = [sys.executable, "-c", LOAD, str(folder)]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, encoding="utf-8", check=True)
+        told.append(done.stdout.splitlines()[0])
+    assert told == [f"{{'train': {ids}, 'validation': ['a3']}}" for ids in (["a1", "a2"], ["b1", "a2"])]
 
 
 def test_the_header_says_what_the_hub_asks(small: ReportInput) -> None:
