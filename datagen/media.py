@@ -57,7 +57,8 @@ def store_medium(run: Path, content: bytes, claim: str = "") -> MediaFile:
 
 def _holds(place: Path, wanted: MediaFile) -> bool:
     with suppress(OSError):
-        return place.stat().st_size == wanted.size and _hash(place) == wanted.sha256
+        is_same = place.stat().st_size == wanted.size and _hash(place) == wanted.sha256
+        return is_same and not place.is_symlink()  # `find_medium` follows none
     return False
 
 

@@ -69,16 +69,20 @@ def list_files(folder: Path, pattern: str) -> list[Path]:
     """
     place = folder / pattern
     found = place.iterdir() if place.is_dir() else folder.glob(pattern)
-    return sorted(each for each in found if each.is_file() and not each.name.startswith("."))
+    files = (each for each in found if each.is_file() or (each.is_symlink() and not each.exists()))  # links to nothing
+    return sorted(each for each in files if not each.name.startswith("."))
 
 
 def read_picture(path: Path) -> Picture:
     """Raises BadMediumError where the file is no picture, or cannot be read."""
     try:
+        path.name.encode()
         status, most = path.stat(), MAX_BYTES["image"]
         if status.st_size > most:
             raise BadMediumError(f"it has {status.st_size:,} bytes, expected at most {most:,}")
         return _read_picture(path, (status.st_mtime_ns, status.st_size, status.st_ino))
+    except UnicodeEncodeError as exc:
+        raise BadMediumError("its name is not UTF-8, expected a name that rows can tell: rename it") from exc
     except OSError as exc:
         raise BadMediumError(f"it cannot be read: {exc.strerror}") from exc
 

@@ -213,6 +213,9 @@ def _check_change(folder: Path, known: str, asked: str) -> None:
     yaml = YAML(typ="safe")
     before, after = yaml.load(known), yaml.load(asked)
     allowed = {**before, "topics": _allow_growth(before["topics"], after["topics"])}
+    if "picture_detail" in after and "picture_detail" not in before:  # the first topic about pictures is a new one
+        allowed["picture_detail"] = after["picture_detail"]
+        allowed["prompts"] = {**before["prompts"], "picture": after["prompts"]["picture"]}
     allowed.pop("voice", None)  # it decides recordings, and no dialogue
     if "voice" in after:
         allowed["voice"] = after["voice"]

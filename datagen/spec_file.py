@@ -221,7 +221,7 @@ def _read_pictures(reader: FormReader, path: Path, where: Location, pattern: str
             picture = read_picture(file)
         except BadMediumError as exc:
             hint = "take it out of there, or give a pattern such as `pictures/cats/*.png`"
-            reader.add_at(path, where, f"{file.name}: {exc}", hint)
+            reader.add_at(path, where, f"{file.name.encode(errors='replace').decode()}: {exc}", hint)
             continue
         if twin := next((place for place, each in found.items() if picture.name == each.name), None):
             what = f"{file} and {twin} have the same name, expected each once"

@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+import warnings
 import wave
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
@@ -107,6 +108,24 @@ def test_every_utterance_of_the_persona_in_the_splits_is_spoken(run: Path, start
     assert summary["added"] == simulator.counts["speech"] == simulator.counts["spoken"]
     assert all(not any(m.kind == "audio" for m in each.media) for each in read_dialogues(run / "dialogues"))
     assert "20 dialogues are spoken" in describe_voices(summary)
+
+
+def test_datasets_loads_the_splits_of_now_though_it_loaded_those_of_before(
+    run: Path, tmp_path: Path, start_simulator: StartSimulator
+) -> None:
+    assert not count_loaded_recordings(run, tmp_path / "cache")
+    voice(ask(run, start_simulator()[0]))
+    assert count_loaded_recordings(run, tmp_path / "cache") == count_recordings(run, "train") > 0
+
+
+def count_loaded_recordings(run: Path, cache: Path) -> int:
+    """As one who loads the folder again and again, with one cache."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import datasets
+
+        rows = datasets.load_dataset(str(run / "curated"), cache_dir=str(cache))["train"]
+    return sum(medium["kind"] == "audio" for media in rows["media"] for medium in media or ())
 
 
 def test_a_recording_is_a_wav_as_long_as_its_text_and_directions_are_not_spoken(

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from datagen.errors import DataError
-from datagen.media import MediaFile, check_media, find_medium, store_medium, sweep_media
+from datagen.media import MediaFile, check_media, check_medium, find_medium, store_medium, sweep_media
 from datagen.media_type import FLAC as FLAC_TYPE
 from datagen.media_type import GIF, JPEG, MAX_BYTES, OGG, PNG, WAV, WEBP, BadMediumError, measure_picture, recognise
 from datagen.media_type import MP3 as MP3_TYPE
@@ -100,6 +100,15 @@ def test_a_file_that_is_not_what_its_name_says_is_written_again(tmp_path: Path) 
     (tmp_path / stored.path).write_bytes(make_png()[:-1] + b"?")
     store_medium(tmp_path, make_png())
     assert (tmp_path / stored.path).read_bytes() == make_png()
+
+
+def test_a_link_in_the_place_of_a_file_is_replaced_by_the_file(tmp_path: Path) -> None:
+    stored = store_medium(tmp_path, make_png())
+    (tmp_path / "elsewhere.png").write_bytes(make_png())
+    (tmp_path / stored.path).unlink()
+    (tmp_path / stored.path).symlink_to(tmp_path / "elsewhere.png")
+    store_medium(tmp_path, make_png())
+    assert check_medium(tmp_path, stored.show_in(0)) is None
 
 
 def test_many_may_store_the_same_file_at_once(tmp_path: Path) -> None:

@@ -171,6 +171,21 @@ def test_pictures_do_not_come_to_a_topic_that_was_made_without_any(
         generate(str(spec), tmp_path / "run", ask(url))
 
 
+def test_a_new_topic_about_pictures_goes_on_in_a_run_of_text(
+    spec: Path, tmp_path: Path, start_simulator: StartSimulator, edit: Edit
+) -> None:
+    url, _ = start_simulator()
+    generate(str(spec), tmp_path / "run", ask(url))
+    (spec.parent / "mia.png").write_bytes(CATS["mia.png"])
+    topic = (
+        "{name: 고양이, category: daily, quota: 3, pictures: mia.png, brief: 사진, situations: [유저가 사진을 보낸다]}"
+    )
+    edit(spec, "topics:\n", f"topics:\n  - {topic}\n")
+    generate(str(spec), tmp_path / "run", ask(url))
+    shown = [each.topic for each in read_dialogues(tmp_path / "run" / "dialogues") if each.media]
+    assert shown == ["고양이"] * 3
+
+
 def test_the_frozen_request_of_a_spec_without_pictures_is_what_it_was(spec: Path, tmp_path: Path) -> None:
     with open_run(str(spec), tmp_path / "run", ProviderOptions(base_urls=("http://127.0.0.1:9/v1",))):
         pass
@@ -203,6 +218,8 @@ def test_a_run_of_text_alone_imports_nothing_of_pictures_but_their_names(spec: P
         ("pictures/odd", "huge.png: it has 20,000,001 bytes, expected at most 20,000,000"),
         ("pictures/*/same.png", "have the same name, expected each once"),
         ("pictures/twins", "b.png and a.png are the same picture"),
+        ("pictures/odd", "gone.png: it cannot be read: No such file or directory"),
+        ("pictures/odd", "\\?\\?.png: its name is not UTF-8"),
     ],
 )
 def test_a_wrong_picture_is_told_with_its_line_and_a_hint(spec: Path, edit: Edit, pictures: str, says: str) -> None:
@@ -212,6 +229,8 @@ def test_a_wrong_picture_is_told_with_its_line_and_a_hint(spec: Path, edit: Edit
     (folder / "odd" / "notes.txt").write_text("buy milk", encoding="utf-8")
     (folder / "odd" / "fake.png").write_bytes(make_jpeg())
     (folder / "odd" / "song.wav").write_bytes(make_wav())
+    (folder / "odd" / "gone.png").symlink_to("/nowhere/gone.png")
+    (folder / "odd" / os.fsdecode(b"\xff\xfe.png")).write_bytes(make_png())
     with (folder / "odd" / "huge.png").open("wb") as file:
         file.write(make_png())
         file.truncate(20_000_001)

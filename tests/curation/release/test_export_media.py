@@ -202,3 +202,11 @@ def test_a_picture_comes_out_of_the_hub_as_it_went_in(run: Path, tmp_path: Path)
     sent = {file.path: file.local.read_bytes() for file in parcel.files}
     assert [sent[path] for path in _read_lines(tmp_path / "out/test.jsonl")[0]["images"]] == [RED, BLUE]
     assert parcel.media == summary.media.files == 3
+
+
+def test_datasets_loads_an_export_as_it_is_now_though_it_loaded_it_before(run: Path, tmp_path: Path) -> None:
+    _export(run, tmp_path / "out", "messages")
+    assert len(_load(tmp_path / "out")["test"]) == 2
+    write_shard(run / "curated" / "test" / "0002.parquet", [make_dialogue(30)])
+    _export(run, tmp_path / "out", "messages")
+    assert len(_load(tmp_path / "out")["test"]) == 3
