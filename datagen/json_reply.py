@@ -122,5 +122,5 @@ def _read_turns(value: dict[str, Any]) -> list[Turn] | Rejection:
 
 
 def _list_keys(value: dict[str, Any]) -> str:
-    listed = ", ".join(str(key)[:40] for key in list(value)[:8])
+    listed = clean_text(", ".join(key[:40] for key in list(value)[:8]))
     return f"'{listed}'" if listed else "none"

@@ -32,15 +32,19 @@ Reply = TypeVar("Reply")
 _backoff = wait_random_exponential(multiplier=0.5, max=30)
 
 
+_MOST_TOKENS = 2**31 - 1
+"""What a column of the dialogues holds; far beyond any request."""
+
+
 class _Refinement(BaseModel):
-    cached_tokens: int | None = 0
+    cached_tokens: int | None = Field(0, ge=0)
 
 
 class _Usage(BaseModel):
-    prompt_tokens: int = Field(0, ge=0)
-    completion_tokens: int = Field(0, ge=0)
+    prompt_tokens: int = Field(0, ge=0, le=_MOST_TOKENS)
+    completion_tokens: int = Field(0, ge=0, le=_MOST_TOKENS)
     prompt_tokens_details: _Refinement | None = None
-    cost: float | None = None
+    cost: float | None = Field(None, ge=0, allow_inf_nan=False)
     """US dollars, from gateways that say it."""
 
 
@@ -240,7 +244,7 @@ class Provider:
             lane.answered(ticket, self._answered_at)
         except (openai.APIError, BadReplyError, TimeoutError) as exc:
             failure = understand(exc)
-            if self._answered_at is None and isinstance(call, Call) and call.prompt.response_format:
+            if not lane.answers and isinstance(call, Call) and call.prompt.response_format:
                 failure = suspect_reply_form(failure)
             self._note_failure(lane, ticket, failure, exc)
             self._fail(errand, lane, failure, started, exc)
@@ -381,7 +385,9 @@ def read_answer(body: bytes, host: str) -> Answer:
         declined=choice.message.refusal is not None,
         model=completion.model,
         provider=completion.provider or host,
-        tokens=Tokens(usage.prompt_tokens, usage.completion_tokens, cached or 0) if usage else None,
+        tokens=Tokens(usage.prompt_tokens, usage.completion_tokens, min(cached or 0, usage.prompt_tokens))
+        if usage
+        else None,
         cost_usd=usage.cost if usage else None,
     )
 

@@ -94,7 +94,7 @@ def understand_status(
 
 
 def suspect_reply_form(failure: Failure) -> Failure:
-    """Of the first request with `response_format`: one that is refused as it is stops the run, or all would be."""
+    """Of an endpoint's first request with `response_format`: if it is refused as it is, all would be."""
     if failure.reason not in ("http-400", "http-422"):
         return failure
     hint = "if it does not know `response_format` with a JSON schema, leave `reply: json` out of the spec"

@@ -154,7 +154,7 @@ def draw_status(status: dict[str, Any]) -> Iterator[Table | str]:
     for batch in status["batches"]:
         since = datetime.fromisoformat(batch["since"])
         yield (
-            f"batch {escape(batch['id'] or batch['name'])} {batch['state']} · {batch['done']:,} of "
+            f"batch {escape(batch['id'] or batch['name'])} {escape(batch['state'])} · {batch['done']:,} of "
             f"{batch['requests']:,} requests done · since {since:%Y-%m-%d %H:%M} UTC · {escape(batch['endpoint'])}"
         )
 

@@ -15,6 +15,7 @@ from datagen.batch.result_file import OddLine, Result, ResultReader, is_whole
 from datagen.budget import Budget, Spending
 from datagen.clock import Clock
 from datagen.draft import Draft, Verdict, judge_answer
+from datagen.errors import ProviderError
 from datagen.ledger import Entry
 from datagen.outcome import Outcomes
 from datagen.prices import PriceList
@@ -75,6 +76,7 @@ class Collector:
 
     async def collect(self, batch: OpenBatch) -> Collected:
         """Store what came of the batch, close it, and give the slots back of which nothing came."""
+        await self._wait_for_file(batch)
         sight, collected = batch.sight, Collected()
         seen: set[int] = set()
         lines = await asyncio.to_thread(self.book.list_lines, batch.number)
@@ -83,7 +85,7 @@ class Collector:
         for file_id, expected in ((sight.output_file_id, sight.completed), (sight.error_file_id, 0)):
             if file_id is None or not batch.requests:
                 continue
-            if not await self._fetch(file_id, expected):
+            if not await self._fetch(file_id, expected, reader):
                 collected.odd["file gone"] += 1
                 is_all_there = False
                 continue
@@ -98,16 +100,37 @@ class Collector:
         await self._close(batch, collected)
         return collected
 
-    async def _fetch(self, file_id: str, expected_lines: int) -> bool:
-        """Download a file to the scratch file, anew while it is incomplete; False where it is gone."""
+    async def _fetch(self, file_id: str, expected_lines: int, reader: ResultReader) -> bool:
+        """Download a file to the scratch file, anew while it is incomplete; False where it is gone.
+
+        Raises ProviderError where it holds not one result of several: a login page in its place, say.
+        """
         for attempt in range(1, FETCHES + 1):
-            if not await self.endpoint.download(file_id, self.scratch):
-                return False
-            if is_whole(self.scratch, expected_lines):
+            is_there = await self.endpoint.download(file_id, self.scratch)
+            if is_there and is_whole(self.scratch, expected_lines):
                 break
             if attempt < FETCHES:
                 await self.endpoint.pause(self.endpoint.waits.before_retry(attempt, self.endpoint.rng))
-        return True
+        if is_there and expected_lines > 1 and not any(isinstance(each, Result) for each in reader.read(self.scratch)):
+            message = f"{self.endpoint.base_url} says of {expected_lines:,} results that they are in {file_id}"
+            hint = "run the same command again; if you delete that file there, its requests are asked anew"
+            raise ProviderError(f"{message}, and not one is", hint)
+        return is_there
+
+    async def _wait_for_file(self, batch: OpenBatch) -> None:
+        """Look again where a completed batch names no file yet: its results are paid for.
+
+        Raises ProviderError where it never does.
+        """
+        for _ in range(FETCHES):
+            sight = batch.sight
+            is_named = sight.output_file_id is not None or sight.error_file_id is not None
+            if sight.status != "completed" or not sight.completed or is_named:
+                return
+            await self.endpoint.pause(self.endpoint.waits.longest_look_s)
+            batch.sight = await self.endpoint.look(batch.batch_id) or sight
+        message = f"batch {batch.batch_id} has {batch.sight.completed:,} results and names no file of them"
+        raise ProviderError(message, "run the same command again in a while: what was created stays there")
 
     async def _store(self, batch: OpenBatch, results: Iterable[Result], collected: Collected) -> None:
         entries: list[tuple[Request, Entry, Draft]] = []

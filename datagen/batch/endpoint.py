@@ -30,12 +30,17 @@ TRANSFER_S = 1800.0
 """Seconds for a file of 200 MB, all of it: 1 Mbit/s. One that stands still is given up after a request's time."""
 NOT_THERE = frozenset({404, 405, 501})
 KEEP_ON = "what was created goes on at the endpoint; run the same command again to go on"
+LEAVE_OUT = "nothing was made; mend that and run the same command again, or leave --batch out"
 
 Made = TypeVar("Made")
 
 
 class AbsentError(Exception):
     """The endpoint does not have what was asked for."""
+
+
+class UnmadeError(ProviderError):
+    """The endpoint would not take a file or a batch: it is certain that nothing was made."""
 
 
 @dataclass(slots=True)
@@ -79,7 +84,7 @@ class BatchEndpoint:
 
     async def find_file(self, name: str, size: int) -> str | None:
         """The id of an input file that was uploaded before, all of it; None where there is none."""
-        return await self._retry(lambda: self._search_files(name, size))
+        return await self._find(lambda: self._search_files(name, size))
 
     async def create(self, name: str, file_id: str) -> str:
         """Create the batch of an uploaded file, and give its id."""
@@ -94,7 +99,7 @@ class BatchEndpoint:
 
     async def find_batch(self, name: str) -> str | None:
         """The id of a batch that was created before; None where there is none."""
-        return await self._retry(lambda: self._search_batches(name))
+        return await self._find(lambda: self._search_batches(name))
 
     async def look(self, batch_id: str) -> Sight | None:
         """How far a batch is; None where it is gone."""
@@ -138,7 +143,7 @@ class BatchEndpoint:
             for file in page.data:
                 if file.filename == _name_file(name) and file.bytes == size:
                     return file.id
-            if not (page.data and page.has_more):
+            if not (page.data and page.has_more) or page.data[-1].id == after:
                 return None
             after = page.data[-1].id
 
@@ -150,27 +155,42 @@ class BatchEndpoint:
             for batch in page.data:
                 if (batch.metadata or {}).get(NAME_KEY) == name:
                     return batch.id
-            if not (page.data and page.has_more):
+            if not (page.data and page.has_more) or page.data[-1].id == after:
                 return None
             after = page.data[-1].id
+
+    async def _find(self, search: Callable[[], Awaitable[Made]]) -> Made:
+        try:
+            return await self._retry(search)
+        except AbsentError as exc:
+            raise ProviderError(f"{self.base_url} lists no files or batches any more: {exc}", KEEP_ON) from exc
 
     async def _make(
         self, make: Callable[[], Awaitable[Made]], search: Callable[[], Awaitable[Made | None]], time_s: float = 0.0
     ) -> Made:
-        """Make something once: after a failure, which may have come when the work was done, search for it first."""
-        is_again = False
+        """Make something once: after a failure that may have come when the work was done, search for it first."""
+        may_be_made = False
 
         async def ask() -> Made:
-            nonlocal is_again
-            if is_again and (found := await search()) is not None:
+            nonlocal may_be_made
+            if may_be_made and (found := await search()) is not None:
                 return found
-            is_again = True
-            return await make()
+            before, may_be_made = may_be_made, True
+            try:
+                return await make()
+            except openai.APIStatusError as exc:
+                may_be_made = before or not is_refusal(exc.status_code)
+                raise
 
         try:
             return await self._retry(ask, time_s)
         except AbsentError as exc:
-            raise ProviderError(f"{self.base_url} refused a batch: {exc}", KEEP_ON) from exc
+            refused = ProviderError(f"{self.base_url} refused a batch: {exc}", KEEP_ON)
+            raise (refused if may_be_made else UnmadeError(refused.message, LEAVE_OUT)) from exc
+        except ProviderError as exc:
+            if may_be_made:
+                raise
+            raise UnmadeError(exc.message, exc.hint or LEAVE_OUT) from exc
 
     async def _retry(self, ask: Callable[[], Awaitable[Made]], time_s: float = 0.0) -> Made:
         """Raises AbsentError, ProviderError, StoppingError."""
@@ -182,13 +202,12 @@ class BatchEndpoint:
                     answer = await ask()
             except (openai.APIError, httpx2.HTTPError, BadReplyError, TimeoutError) as exc:
                 failures += 1
-                patience_s = PATIENCE_S if self._has_answered else FIRST_PATIENCE_S
-                await self._wait_out(exc, failures, is_last=loop.time() - started >= patience_s)
+                await self._wait_out(exc, failures, loop.time() - started)
             else:
                 self._has_answered, self.provider.waiting_for = True, None
                 return answer
 
-    async def _wait_out(self, exc: Exception, failures: int, is_last: bool) -> None:
+    async def _wait_out(self, exc: Exception, failures: int, tried_s: float) -> None:
         """Wait before the next try. Raises what ends the call."""
         if isinstance(exc, openai.APIStatusError) and exc.status_code in NOT_THERE:
             raise AbsentError(f"{exc.status_code} {exc.message}") from exc
@@ -198,11 +217,17 @@ class BatchEndpoint:
         if failure.verdict == "reject":
             raise ProviderError(f"{self.base_url} refused a batch: {failure.detail}", failure.hint) from exc
         wait_s = failure.retry_after_s
-        if is_last:
+        is_alive = self._has_answered or failure.is_refused_pace
+        if tried_s >= (PATIENCE_S if is_alive else FIRST_PATIENCE_S):
             message = f"{self.base_url} gave no answer {failures} times: {failure.reason}: {failure.detail}"
             raise ProviderError(message, f"check --base-url and the network; {KEEP_ON}") from exc
         self.provider.waiting_for = failure
         await self.pause(self.waits.before_retry(failures, self.rng) if wait_s is None else wait_s)
+
+
+def is_refusal(status: int) -> bool:
+    """Whether an endpoint that answers so did nothing: it understood, and would not. 408 and 409 leave it open."""
+    return 400 <= status < 500 and status not in (408, 409)
 
 
 @contextmanager

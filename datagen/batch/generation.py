@@ -2,14 +2,15 @@
 
 import asyncio
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
 from datagen.batch.book import BatchRecord, Book, Packed, Request
 from datagen.batch.collection import Collected, Collector, OpenBatch
-from datagen.batch.endpoint import KEEP_ON, PATH, BatchEndpoint
+from datagen.batch.endpoint import KEEP_ON, PATH, BatchEndpoint, UnmadeError
 from datagen.batch.replies import Sight
 from datagen.batch.request_file import Limits, RequestFile
 from datagen.budget import Budget, Spending
@@ -161,7 +162,8 @@ class BatchGeneration:
             if file_id is None:
                 return None  # it was never uploaded, or 30 days ago
             self.book.note_file(record.number, file_id)
-            batch_id = await self.endpoint.create(record.name, file_id)
+            with self._closing_unmade(record.number):
+                batch_id = await self.endpoint.create(record.name, file_id)
         self.book.note_batch(record.number, batch_id)
         return batch_id
 
@@ -201,13 +203,23 @@ class BatchGeneration:
         packed_at = batch.started_at.isoformat(timespec="milliseconds")
         packed = Packed(batch.number, batch.name, self.endpoint.base_url, file.size, packed_at)
         await asyncio.to_thread(self.book.pack, packed, list(batch.requests.values()))
-        file_id = await self.endpoint.upload(batch.name, file.content)
-        self.book.note_file(batch.number, file_id)
-        batch.batch_id = await self.endpoint.create(batch.name, file_id)
+        with self._closing_unmade(batch.number):
+            file_id = await self.endpoint.upload(batch.name, file.content)
+            self.book.note_file(batch.number, file_id)
+            batch.batch_id = await self.endpoint.create(batch.name, file_id)
         self.book.note_batch(batch.number, batch.batch_id)
         batch.is_seen_alive = True
         self.open.append(batch)
         self._idle_looks, self.step = 0, ""
+
+    @contextmanager
+    def _closing_unmade(self, number: int) -> Iterator[None]:
+        """A batch that the endpoint would not take is none: its requests may be asked in any other way."""
+        try:
+            yield
+        except UnmadeError:
+            self.book.close(number, "refused", self.clock())
+            raise
 
     def _explain_budget(self, refused: Spending) -> BudgetSpentError:
         tally = self.outcomes.tally

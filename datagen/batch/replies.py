@@ -15,13 +15,13 @@ Form = TypeVar("Form", bound=BaseModel)
 
 class FileReply(BaseModel):
     id: str
-    filename: str = ""
+    filename: str | None = None
     bytes: int | None = None
 
 
 class _Counts(BaseModel):
-    completed: int = 0
-    failed: int = 0
+    completed: int | None = None
+    failed: int | None = None
 
 
 class _Error(BaseModel):
@@ -41,7 +41,7 @@ class BatchReply(BaseModel):
     error_file_id: str | None = None
     errors: _Errors | None = None
     request_counts: _Counts | None = None
-    metadata: dict[str, str] | None = None
+    metadata: dict[str, object] | None = None
 
 
 class FilePage(BaseModel):
@@ -92,8 +92,8 @@ def to_sight(reply: BatchReply) -> Sight:
     errors = (reply.errors.data if reply.errors else None) or []
     return Sight(
         status=reply.status,
-        completed=counts.completed,
-        failed=counts.failed,
+        completed=counts.completed or 0,
+        failed=counts.failed or 0,
         output_file_id=reply.output_file_id,
         error_file_id=reply.error_file_id,
         problems=tuple((each.code or "error", each.message or "") for each in errors),

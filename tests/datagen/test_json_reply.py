@@ -245,6 +245,13 @@ def test_an_endpoint_that_does_not_know_schemas_stops_the_run_with_a_hint(
     assert "leave `reply: json` out" in str(caught.value.hint)
 
 
+def test_a_key_that_no_utf_8_can_hold_is_a_rejection_that_can_be_stored() -> None:
+    for reply in (r'{"\ud800": 1}', r'{"exchanges": [{"\ud800": 2, "user": "안녕", "assistant": 7}]}'):
+        found = parse_json_reply(reply, (1, 3))
+        assert isinstance(found, Rejection)
+        assert found.detail.encode()
+
+
 def test_a_request_that_is_refused_later_is_a_rejection_as_ever(
     spec: Path, tmp_path: Path, edit: Edit, start_server: StartServer
 ) -> None:

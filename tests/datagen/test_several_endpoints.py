@@ -273,3 +273,18 @@ def test_a_request_that_fails_everywhere_is_given_up_and_the_run_goes_on(
     summary = generate(str(spec), tmp_path / "run", ask(start_server(handle), start_server(handle), concurrency=2))
     assert summary["accepted"] == 20
     assert read_status(tmp_path / "run")["failed"] == 1
+
+
+def test_one_that_does_not_know_structured_replies_is_left_alone_while_another_answers(
+    large: Path, tmp_path: Path, start_simulator: StartSimulator, start_server: StartServer, edit: Edit
+) -> None:
+    edit(large, "language: ko", "language: ko\nreply: json")
+
+    async def refuse(_: web.Request) -> web.Response:
+        await asyncio.sleep(0.2)  # the other one has answered by then
+        return web.json_response({"error": {"message": "unknown field: response_format"}}, status=400)
+
+    url, _ = start_simulator(latency_s=0.02)
+    generate(str(large), tmp_path / "run", ask(start_server(refuse), url))
+    assert count_topics(tmp_path / "run") == QUOTAS
+    assert read_status(tmp_path / "run")["rejected"] == 0
