@@ -11,6 +11,7 @@ from rich.table import Table
 
 from datagen.batch.book import BatchRecord, Book
 from datagen.console import format_money, format_seconds, out
+from datagen.endpoint_options import SIMULATOR_MODEL
 from datagen.errors import UsageError
 from datagen.ledger import Attempt, EndpointTally, Ledger, TopicTally
 from datagen.run_folder import read_request
@@ -140,11 +141,11 @@ def draw_status(status: dict[str, Any]) -> Iterator[Table | str]:
             format_money(topic["cost_usd"]),
         )
     yield table
-    if len(status["endpoints"]) > 1:
+    if len(status["endpoints"]) > 1 and status["model"] != SIMULATOR_MODEL:  # each --offline has a port of its own
         yield _draw_endpoints(status["endpoints"])
     begun = f"{status['under_way']:,} under way · " if status["under_way"] else ""
+    yield f"{_describe_accepted(status)} · {begun}{status['rejected']:,} rejected"
     yield (
-        f"{_describe_accepted(status)} · {begun}{status['rejected']:,} rejected · "
         f"{status['requests']:,} requests · {status['prompt_tokens']:,} + {status['completion_tokens']:,} tokens "
         f"({status['cached_share']:.0%} of the prompt from cache) · {format_money(status['cost_usd'])}"
     )

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from datagen.endpoint_options import ProviderOptions
+from datagen.endpoint_options import SIMULATOR_MODEL, ProviderOptions
 from datagen.errors import ProviderError
 from datagen.simulator.faults import Faults
 from datagen.simulator.server import Simulator
@@ -86,9 +86,10 @@ def test_the_ledger_says_who_answered_and_status_tells_it(
     assert {each["base_url"]: each["answers"] for each in status["endpoints"]} == answered
     assert sum(each["share"] for each in status["endpoints"]) == pytest.approx(1, abs=0.001)
     assert all(0 < each["mean_s"] < 5 for each in status["endpoints"])
-    assert len(list(draw_status(status))) == 5
+    assert len(list(draw_status(status))) == 6
     only = {**status, "endpoints": status["endpoints"][:1]}
-    assert len(list(draw_status(only))) == 4
+    ports = {**status, "model": SIMULATOR_MODEL}  # of calls with --offline, each a port of its own
+    assert [len(list(draw_status(each))) for each in (only, ports)] == [5, 5]
 
 
 def test_one_that_is_killed_in_the_middle_loses_nothing_and_is_taken_up_again(
