@@ -85,6 +85,8 @@ def open_work(request: CurateRequest) -> Workplace:
         raise UsageError(f"{request.source} is no run, and there is no place for what is made of it", hint)
     if has_run and request.personas:
         raise UsageError("--persona is for data that is no run", "the run's own personas are used; leave it out")
+    if has_run:
+        Ledger.bring_up_to_date(request.source / "ledger.db")
     source = open_run(request.source) if has_run else open_foreign(request.source, request.personas)
     folder = request.out or request.source
     settings = choose_settings(folder, request.settings)

@@ -155,9 +155,17 @@ class Ledger:
             if version != len(MIGRATIONS):
                 raise DataError(
                     f"{path} has version {version}, expected {len(MIGRATIONS)}",
-                    "`damhwa generate` on the run brings an older ledger up to date",
+                    "`damhwa curate` or `generate` on the run brings an older ledger up to date",
                 )
         return cls(path, connection)
+
+    @classmethod
+    def bring_up_to_date(cls, path: Path) -> None:
+        """Migrate a ledger of an older version; one of this version is not touched."""
+        with closing(_connect(f"file:{_quote(path)}?mode=ro", path)) as connection, _NamingErrors(path):
+            version = connection.execute("PRAGMA user_version").fetchone()[0]
+        if version < len(MIGRATIONS):
+            cls.create_or_open(path).close()
 
     def close(self) -> None:
         self._connection.close()

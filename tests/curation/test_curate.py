@@ -2,6 +2,9 @@
 
 import json
 import random
+import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +16,8 @@ from curation.curate import CurateRequest, curate
 from curation.explain import explain
 from curation.outputs import replace_folder
 from datagen.errors import DataError, SpecError, UsageError
+from datagen.ledger import Ledger
+from datagen.ledger_migrations import MIGRATIONS
 from datagen.record import Message
 from datagen.simulator.compose import Request, compose
 from datagen.simulator.slips import SLIPS, Slip
@@ -260,3 +265,18 @@ def test_an_unknown_id_is_told_with_some_that_exist(data: Path, tmp_path: Path, 
     with pytest.raises(UsageError) as caught:
         explain(out, "good-1")
     assert "good-1" in (caught.value.hint or "")
+
+
+def test_a_run_of_an_older_version_is_curated_as_it_is(built_run: Path, tmp_path: Path) -> None:
+    shutil.copytree(built_run, tmp_path / "run")
+    path = tmp_path / "run" / "ledger.db"
+    path.unlink()
+    Ledger.create_or_open(path, MIGRATIONS[:2]).close()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("ATTACH ? AS now", [str(built_run / "ledger.db")])
+        tables = [name for (name,) in connection.execute("SELECT name FROM main.sqlite_master WHERE type = 'table'")]
+        for name in tables:
+            columns = ", ".join(row[1] for row in connection.execute(f"PRAGMA main.table_info({name})"))
+            connection.execute(f"INSERT INTO main.{name} ({columns}) SELECT {columns} FROM now.{name}")
+        connection.commit()
+    assert curate(CurateRequest(tmp_path / "run"))["accepted"] == 98
