@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from datagen.retry import BadReplyError
 
@@ -25,6 +25,8 @@ class _Counts(BaseModel):
 
 
 class _Error(BaseModel):
+    model_config = ConfigDict(coerce_numbers_to_str=True)
+
     code: str | None = None
     message: str | None = None
 

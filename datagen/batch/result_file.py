@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from datagen.batch.request_file import read_id
 from datagen.provider import Answer, read_answer
@@ -19,6 +19,8 @@ NOT_RUN = frozenset({"batch_expired", "batch_cancelled"})
 
 
 class _Error(BaseModel):
+    model_config = ConfigDict(coerce_numbers_to_str=True)  # vLLM's code is a number
+
     code: str | None = None
     type: str | None = None
     message: str | None = None

@@ -38,6 +38,18 @@ def test_an_answer_leads_to_its_request_wherever_it_stands(tmp_path: Path) -> No
     ]
 
 
+def test_an_error_whose_code_is_a_number_keeps_its_message(tmp_path: Path) -> None:
+    error = {"message": "prompt too long", "type": "BadRequestError", "code": 400}
+    whole = {**fail(2, "x"), "error": error}
+    one, two = READER.read(write(tmp_path / "out", answer(1, 400, {"error": error}), whole))
+    assert isinstance(one, Result)
+    assert isinstance(two, Result)
+    assert [each.failure and each.failure.detail for each in (one, two)] == [
+        "400 prompt too long",
+        "400 prompt too long",
+    ]
+
+
 @pytest.mark.parametrize(
     ("line", "kind"),
     [
