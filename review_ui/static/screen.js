@@ -105,7 +105,8 @@ const listLog = ({ mine, verdict, state }) => [
 function drawFinding({ label, rule, message, evidence, score, threshold, line, verdict }) {
   const limit = line ?? threshold, most = 1.25 * Math.max(score, limit, 1e-9);
   const name = message === null ? label : `${label} · ${t("turn", { turn: message + 1 })}`;
-  return make("li", { className: verdict, title: rule }, make("p", { className: "spread" }, make("span", {}, name),
+  const turn = message === null ? {} : { "data-act": "turn", "data-arg": message }; // a click shows it
+  return make("li", { className: verdict, title: rule, ...turn }, make("p", { className: "spread" }, make("span", {}, name),
     make("b", {}, `${+score.toPrecision(3)} / ${+limit.toPrecision(3)}`)),
   make("span", { className: "score", "--score": score / most, "--limit": limit / most }),
   quote(evidence, { className: "muted" }));

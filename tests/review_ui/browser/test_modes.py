@@ -113,6 +113,16 @@ def test_a_search_finds_words_of_two_syllables_and_leaves_the_audit_alone(screen
     assert len(screen.wait_for_log(ledger.list_events, 2)) == 2
 
 
+def test_a_click_on_a_finding_shows_the_turn_that_it_is_about(screen: Screen) -> None:
+    screen.visit("#mode=triage&finding=unfinished")
+    screen.page.set_viewport_size({"width": 1280, "height": 400})
+    finding = screen.page.locator("#findings [data-act=turn]").first
+    turn = screen.page.locator("#turns > li").nth(int(finding.get_attribute("data-arg") or -1))
+    finding.click()
+    expect(turn.locator(".number")).to_have_attribute("aria-pressed", "true")
+    expect(turn).to_be_in_viewport()
+
+
 def test_triage_is_filtered_by_finding_score_topic_and_model(screen: Screen, ledger: Ledger) -> None:
     screen.visit("#mode=triage")
     found = {
