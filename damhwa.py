@@ -90,6 +90,12 @@ UserOption = Annotated[
 BatchOption = Annotated[
     bool, typer.Option("--batch", help="Ask by OpenAI's Batch API: half the price, minutes to 24 hours; docs/batch.md.")
 ]
+AbandonBatchesOption = Annotated[
+    bool,
+    typer.Option(
+        "--abandon-batches", help="Let go of batches under way, as at an address that is gone: paid for a second time."
+    ),
+]
 SettingsOption = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="Curation settings; by default those beside the spec or of the run, else ours."),
@@ -136,6 +142,7 @@ def generate(
     max_tries: MaxTriesOption = None,
     timeout_s: TimeoutOption = None,
     batch: BatchOption = False,
+    abandon_batches: AbandonBatchesOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Fill every topic's quota with valid dialogues. Run the same command again to go on after any interruption."""
@@ -172,6 +179,7 @@ def build(
     max_tries: MaxTriesOption = None,
     timeout_s: TimeoutOption = None,
     batch: BatchOption = False,
+    abandon_batches: AbandonBatchesOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Generate and curate until every topic's quota is met by accepted dialogues. The same command resumes."""

@@ -37,6 +37,8 @@ class ProviderOptions:
     offline: bool = False
     batch: bool = False
     """Ask for drafts by batches."""
+    abandon_batches: bool = False
+    """Let go of the batches that are under way: what they are asked is asked again."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)

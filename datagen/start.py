@@ -18,6 +18,7 @@ from datagen.batch.book import Book
 from datagen.batch.request_file import Limits
 from datagen.batch.waits import Waits
 from datagen.budget import Budget
+from datagen.clock import read_clock
 from datagen.console import err
 from datagen.endpoint_options import Access, ProviderOptions, apply_options, find_access, run_simulator
 from datagen.errors import UsageError
@@ -114,6 +115,8 @@ def open_run(spec: str, folder: Path, options: ProviderOptions, is_curated: bool
         loaded = as_begun
         freeze_request(folder, ledger, loaded, is_curated)
         loaded = _stock_pictures(folder, loaded)
+        if options.abandon_batches:
+            _abandon_batches(ledger)
         for name in recover_shards(ledger, folder / "dialogues"):
             err.print(f"note: {name} was gone; its dialogues are in the ledger and are written again", markup=False)
         yield OpenRun(folder, loaded, ledger, access, prices, budget, options)
@@ -230,10 +233,19 @@ def _open_provider(run: OpenRun) -> "Provider":
     return open_provider(settings, access.base_urls, access.api_key, Pace(settings.rpm, settings.tpm))
 
 
+def _abandon_batches(ledger: Ledger) -> None:
+    """Free the slots that wait for batches; what those answer from now on is collected by nobody."""
+    book = Book(ledger)
+    for record in book.list_open():
+        book.close(record.number, "abandoned", read_clock())
+        told = f"batch {record.number} at {record.endpoint} is let go of, with {record.open:,} requests"
+        err.print(f"note: {told}", markup=False)
+
+
 def _check_no_batch(run: OpenRun) -> None:
     """Raises UsageError where slots wait for a batch, which would be paid for a second time."""
     if waiting := sum(Book(run.ledger).count_under_way().values()):
-        hint = "finish them with the same command and --batch; after that either way goes on"
+        hint = "finish them with the same command and --batch (or pay for them a second time: --abandon-batches)"
         raise UsageError(f"{waiting:,} requests of {run.folder} are under way in batches", hint)
 
 

@@ -135,7 +135,8 @@ class BatchGeneration:
         if record.endpoint != self.endpoint.base_url:
             if not self.is_offline:
                 message = f"batch {record.number} of {self.folder}, {record.open} requests, is at {record.endpoint}"
-                raise UsageError(message, f"go on there with --base-url {record.endpoint}")
+                hint = f"go on there with --base-url {record.endpoint}, or pay a second time: --abandon-batches"
+                raise UsageError(message, hint)
             await self._end(batch, Sight("vanished"))  # with the simulator of that call
         elif not batch.requests:  # killed when all was stored
             self.book.close(record.number, record.status or "completed", self.clock())

@@ -438,6 +438,20 @@ def test_a_batch_at_another_address_is_not_left_behind(
     assert simulator.counts["batches"] == 0
 
 
+@pytest.mark.parametrize("is_batch", [True, False])
+def test_a_batch_whose_address_is_gone_may_be_abandoned(
+    spec: Path, left: tuple[Path, str, Simulator], start_simulator: StartSimulator, is_batch: bool
+) -> None:
+    run, _, _ = left
+    other, simulator = start_simulator()
+    options = ProviderOptions((other,), batch=is_batch, abandon_batches=True)
+    with open_run(str(spec), run, options) as opened:
+        assert replace(opened, waits=FAST).fill()["accepted"] == 20
+    assert count_topics(run) == QUOTAS
+    assert simulator.counts["batches"] == is_batch
+    assert query(run, "SELECT state, status FROM batches WHERE number = 1") == [("closed", "abandoned")]
+
+
 def test_a_batch_that_was_cancelled_while_nobody_watched_is_asked_for_anew(
     spec: Path, left: tuple[Path, str, Simulator]
 ) -> None:
