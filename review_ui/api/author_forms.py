@@ -19,6 +19,7 @@ class TopicForecastView(Form):
     quota: int
     situations: int
     combinations: int
+    pictures: int = 0
     requests: int
     prompt_tokens: int
     completion_tokens: int
@@ -34,7 +35,10 @@ class ForecastView(Form):
     requests: int
     prompt_tokens: int
     completion_tokens: int
+    cached_tokens: int | None = None
+    """Of a duet's prompts, which an endpoint's cache should know."""
     cost_usd: float | None
+    batch_cost_usd: float | None
     topics: tuple[TopicForecastView, ...]
 
 
