@@ -93,7 +93,7 @@ class Place:
         command = generate_command(self.spec, self.run, url or self.url, "--concurrency", str(IN_FLIGHT))
         with (self.folder / "told.txt").open("w", encoding="utf-8") as told:
             return subprocess.Popen(
-                command, cwd=ROOT, stdout=told, stderr=told, text=True, env={**os.environ, **environment}
+                command, cwd=ROOT, stdout=told, stderr=told, encoding="utf-8", env={**os.environ, **environment}
             )
 
     def wait_until_paid(self, count: int) -> None:

@@ -50,7 +50,7 @@ def run(folder: Path, count: int) -> int:
     spec, started, samples = write_spec(folder, count), time.monotonic(), list[Sample]()
     with simulate(**FAULTS) as url:
         command = generate_command(spec, folder / "run", url, "--concurrency", "64", "--timeout", "5", "--json")
-        with (folder / "summary.json").open("w") as out, (folder / "told.txt").open("w") as told:
+        with (folder / "summary.json").open("wb") as out, (folder / "told.txt").open("wb") as told:
             process = subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=told)
         while process.poll() is None:
             time.sleep(1.0)
