@@ -229,11 +229,11 @@ def test_an_unknown_price_is_no_price(run: Path, start_simulator: StartSimulator
 
 
 def test_the_simulators_faults_cost_retries_and_no_recording(run: Path, start_simulator: StartSimulator) -> None:
-    url, simulator = start_simulator(rate_limited=0.1, server_error=0.1, cut=0.1, malformed=0.1, retry_after_s=0.01)
+    url, simulator = start_simulator(server_error=0.1, cut=0.1, malformed=0.1)
     summary = voice(ask(run, url, concurrency=64))  # the waits between tries go by together
     assert summary["refused"] == 0
     assert all(check_media(each, run) == () for each in read_curated(run))
-    assert all(simulator.counts[name] for name in ("rate_limited", "server_error", "cut", "malformed"))
+    assert all(simulator.counts[name] for name in ("server_error", "cut", "malformed"))
 
 
 def test_an_endpoint_that_speaks_another_format_is_believed_by_its_bytes(
