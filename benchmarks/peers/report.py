@@ -119,9 +119,8 @@ def replace_section(document: str, title: str, text: str) -> str:
 
 def write_results(section: Section, folder: Path) -> None:
     """RESULTS.md and the runs as JSON beside the code that made them."""
-    document = folder / "RESULTS.md"
+    document, path = folder / "RESULTS.md", folder / "peers" / "results" / f"{section.title.lower()}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
     before = document.read_text(encoding="utf-8") if document.exists() else ""
     document.write_text(replace_section(before, section.title, render_section(section)), encoding="utf-8")
-    path = folder / "peers" / "results" / f"{section.title.lower()}.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(asdict(section), ensure_ascii=False, indent=1) + "\n", encoding="utf-8")

@@ -66,17 +66,18 @@ def test_a_section_tells_date_machine_versions_and_rounds() -> None:
 
 
 def test_a_new_run_replaces_its_section_only(tmp_path: Path) -> None:
-    write_results(make_section("Training"), tmp_path)
-    write_results(make_section("Generation"), tmp_path)
-    before = (tmp_path / "RESULTS.md").read_text(encoding="utf-8")
-    write_results(make_section("Generation", wall_s=2.5), tmp_path)
-    after = (tmp_path / "RESULTS.md").read_text(encoding="utf-8")
+    out = tmp_path / "out"  # not there yet
+    write_results(make_section("Training"), out)
+    write_results(make_section("Generation"), out)
+    before = (out / "RESULTS.md").read_text(encoding="utf-8")
+    write_results(make_section("Generation", wall_s=2.5), out)
+    after = (out / "RESULTS.md").read_text(encoding="utf-8")
     assert before.startswith(PREAMBLE)
     assert before.partition("## Training")[2] == after.partition("## Training")[2] != ""
     assert "(× 2.50)" in before.partition("## Training")[0]
     assert "(× 2.00)" in after.partition("## Training")[0]
     assert [line for line in after.splitlines() if line.startswith("## ")] == ["## Generation", "## Training"]
-    stored = json.loads((tmp_path / "peers" / "results" / "generation.json").read_text(encoding="utf-8"))
+    stored = json.loads((out / "peers" / "results" / "generation.json").read_text(encoding="utf-8"))
     assert stored["runs"][0]["figures"]["wall_s"] == 2.5
 
 
