@@ -196,8 +196,8 @@ class Generation:
         def write(method: Callable[..., None], *arguments: object) -> None:
             asyncio.run_coroutine_threadsafe(self._commits.call(method, self.ledger, *arguments), loop).result()
 
-        categories = {topic.name: topic.category for topic in self.loaded.spec.topics}
-        await asyncio.to_thread(seal_dialogues, self.ledger.path, self.folder / "dialogues", categories, write)
+        folder, categories = self.folder / "dialogues", self.loaded.categories
+        await asyncio.to_thread(seal_dialogues, self.ledger.path, folder, categories, write)
 
     async def _finish(self) -> None:
         try:

@@ -48,6 +48,15 @@ def seal_dialogues(ledger_path: Path, folder: Path, categories: dict[str, str], 
         reader.close()
 
 
+def seal_alone(ledger: Ledger, folder: Path, categories: dict[str, str]) -> None:
+    """`seal_dialogues` where nobody else writes to the ledger meanwhile."""
+
+    def write(method: Callable[..., None], *arguments: object) -> None:
+        method(ledger, *arguments)
+
+    seal_dialogues(ledger.path, folder, categories, write)
+
+
 def _next_number(ledger: Ledger, folder: Path) -> int:
     """Beyond all that lies there too: where a ledger was lost, its shards are all that is left of what was paid for."""
     names = {*ledger.shards(), *(path.name for path in folder.glob("part-*.parquet"))}

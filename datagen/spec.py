@@ -222,6 +222,11 @@ class LoadedSpec(_Form):
         return tuple(user.id for user in self.users)
 
     @property
+    def categories(self) -> dict[str, str]:
+        """Topic → its category."""
+        return {topic.name: topic.category for topic in self.spec.topics}
+
+    @property
     def quota(self) -> int:
         """Dialogues in all."""
         return sum(topic.quota for topic in self.spec.topics)

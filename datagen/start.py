@@ -7,7 +7,7 @@ import asyncio
 import gc
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from itertools import chain
@@ -30,7 +30,7 @@ from datagen.prices import PriceList, load_prices
 from datagen.quota import SlotQueue, TopicState
 from datagen.run_folder import freeze_request, keep_prompts, lock_run
 from datagen.scenario import Scenario, list_dimensions
-from datagen.seal import recover_shards, seal_dialogues
+from datagen.seal import recover_shards, seal_alone
 from datagen.spec import LoadedSpec, ProviderSettings
 from datagen.spec_file import load_spec
 from datagen.tally import Tally
@@ -72,12 +72,7 @@ class OpenRun:
 
     def seal(self) -> None:
         """Write what a killed call left in the ledger alone into shards. Raises DataError."""
-        categories = {topic.name: topic.category for topic in self.loaded.spec.topics}
-
-        def write(method: Callable[..., None], *arguments: object) -> None:
-            method(self.ledger, *arguments)
-
-        seal_dialogues(self.ledger.path, self.folder / "dialogues", categories, write)
+        seal_alone(self.ledger, self.folder / "dialogues", self.loaded.categories)
 
 
 def generate(spec: str, folder: Path, options: ProviderOptions) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -24,7 +24,7 @@ from datagen.prompt import PromptWriter
 from datagen.provider import StoppingError
 from datagen.quota import SlotQueue
 from datagen.retry import stop_error
-from datagen.seal import seal_dialogues
+from datagen.seal import seal_alone
 from datagen.spec import LoadedSpec
 from datagen.till import prepare_call
 
@@ -285,13 +285,7 @@ class BatchGeneration:
         )
 
     async def _seal(self) -> None:
-        categories = {topic.name: topic.category for topic in self.loaded.spec.topics}
-        ledger = self.book.ledger
-
-        def write(method: Callable[..., None], *arguments: object) -> None:
-            method(ledger, *arguments)
-
-        await asyncio.to_thread(seal_dialogues, ledger.path, self.folder / "dialogues", categories, write)
+        await asyncio.to_thread(seal_alone, self.book.ledger, self.folder / "dialogues", self.loaded.categories)
 
 
 def describe_end(batch: OpenBatch, collected: Collected) -> str:
