@@ -7,9 +7,9 @@ utterance.
 from dataclasses import dataclass
 from datetime import datetime
 
+from datagen.answer import Answer
 from datagen.json_reply import parse_json_reply
 from datagen.ledger import Attempt, Entry, Outcome
-from datagen.provider import Answer
 from datagen.quota import Slot
 from datagen.record import Message
 from datagen.spec import Spec

@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from typing import Protocol
 
+from datagen.answer import Answer
 from datagen.clock import Clock
 from datagen.draft import Draft, Verdict, judge_answer
 from datagen.prompt import PromptWriter
-from datagen.provider import Answer, GaveUpError, RejectedRequestError
+from datagen.provider import GaveUpError, RejectedRequestError
 from datagen.quota import Slot
 from datagen.spec import LoadedSpec
 from datagen.till import Till, prepare_call

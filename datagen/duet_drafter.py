@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
+from datagen.answer import Answer
 from datagen.clock import Clock
 from datagen.draft import Draft
 from datagen.duet import Duet, Terms
@@ -18,7 +19,7 @@ from datagen.group_commit import GroupCommit
 from datagen.ledger import Ledger
 from datagen.ledger_duets import DuetKey, Kind, SaidEntry, Utterance
 from datagen.prompt import Prompt
-from datagen.provider import Answer, GaveUpError, RejectedRequestError
+from datagen.provider import GaveUpError, RejectedRequestError
 from datagen.quota import Slot
 from datagen.spec import LoadedSpec
 from datagen.till import Till, prepare_call

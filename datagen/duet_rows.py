@@ -5,12 +5,12 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import get_args
 
+from datagen.answer import Answer
 from datagen.draft import Draft, Verdict
 from datagen.duet import Duet, Terms
 from datagen.ledger import Outcome
 from datagen.ledger_duets import Utterance
 from datagen.prices import Tokens
-from datagen.provider import Answer
 from datagen.record import Message, Role
 from datagen.utterance import UtteranceReason, take_mark_off
 

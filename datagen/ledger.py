@@ -145,19 +145,27 @@ class Ledger:
 
     @classmethod
     def open_to_read(cls, path: Path) -> "Ledger":
-        """Open for reading, also while another process writes. Raises UsageError where there is none."""
+        """Open for reading, also while another process writes. Raises UsageError where there is none.
+
+        One of an older version is read as a copy in memory that is brought up to date: the file stays what it is.
+        """
         if not path.is_file():
             hint = "give the folder of a run, as made by `damhwa generate … -o RUN`"
             raise UsageError(f"{path.parent} is no run: there is no {path.name} in it", hint)
         connection = _connect(f"file:{_quote(path)}?mode=ro", path)
         with _NamingErrors(path):
             version = connection.execute("PRAGMA user_version").fetchone()[0]
-            if version != len(MIGRATIONS):
-                raise DataError(
-                    f"{path} has version {version}, expected {len(MIGRATIONS)}",
-                    "`damhwa curate` or `generate` on the run brings an older ledger up to date",
-                )
-        return cls(path, connection)
+            owner = connection.execute("PRAGMA application_id").fetchone()[0]
+            if owner != APPLICATION_ID:
+                hint = "bring the ledger back from a backup, or give the folder of a run"
+                raise DataError(f"{path} is no ledger of a run", hint)
+            if version == len(MIGRATIONS):
+                return cls(path, connection)
+            with closing(connection):
+                copy = _connect(":memory:", path)
+                connection.backup(copy)
+            migrate(copy, path, MIGRATIONS)
+        return cls(path, copy)
 
     @classmethod
     def bring_up_to_date(cls, path: Path) -> None:

@@ -11,13 +11,12 @@ from typing import Any, Generic, NoReturn, TypeVar
 
 import httpx2
 import openai
-from pydantic import BaseModel, Field, ValidationError, ValidatorFunctionWrapHandler, field_validator
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
 
+from datagen.answer import Answer, read_answer
 from datagen.endpoints import Lane, can_go_elsewhere, choose_lane, describe_failures
 from datagen.errors import ProviderError
 from datagen.pace import Pace
-from datagen.prices import Tokens
 from datagen.prompt import Prompt
 from datagen.retry import BadReplyError, Failure, stop_error, suspect_reply_form, understand
 from datagen.spec import ProviderSettings
@@ -30,66 +29,6 @@ FIRST_PATIENCE_S = 10.0
 Reply = TypeVar("Reply")
 
 _backoff = wait_random_exponential(multiplier=0.5, max=30)
-
-
-_MOST_TOKENS = 2**31 - 1
-"""What a column of the dialogues holds; far beyond any request."""
-
-
-class _Refinement(BaseModel):
-    cached_tokens: int | None = Field(0, ge=0)
-
-
-class _Usage(BaseModel):
-    prompt_tokens: int = Field(0, ge=0, le=_MOST_TOKENS)
-    completion_tokens: int = Field(0, ge=0, le=_MOST_TOKENS)
-    prompt_tokens_details: _Refinement | None = None
-    cost: float | None = Field(None, ge=0, allow_inf_nan=False)
-    """US dollars, from gateways that say it."""
-
-
-class _ReplyMessage(BaseModel):
-    content: str | None = None
-    refusal: str | None = None
-
-
-class _Choice(BaseModel):
-    message: _ReplyMessage
-    finish_reason: str | None = None
-
-
-class _Completion(BaseModel):
-    """What we read of a chat completion; endpoints add fields of their own, which are ignored."""
-
-    choices: list[_Choice] = Field(min_length=1)
-    model: str = ""
-    provider: str | None = None
-    usage: _Usage | None = None
-
-    @field_validator("usage", mode="wrap")
-    @classmethod
-    def _forgive(cls, value: object, read: ValidatorFunctionWrapHandler) -> _Usage | None:
-        """A reply that was paid for is not thrown away because its bill is odd."""
-        try:
-            usage: _Usage | None = read(value)
-        except ValidationError:
-            return None
-        return usage
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A reply that was paid for. `tokens` is None where the endpoint does not count them."""
-
-    text: str
-    finish_reason: str | None
-    declined: bool
-    """The endpoint itself marked the reply as a refusal."""
-    model: str
-    provider: str
-    tokens: Tokens | None
-    cost_usd: float | None
-    """As the endpoint reported it; None where it did not."""
 
 
 class _UnansweredError(Exception):
@@ -368,28 +307,6 @@ def _wait_before_next(state: RetryCallState) -> float:
     if isinstance(exc, _AgainError) and exc.failure.retry_after_s is not None:
         return exc.failure.retry_after_s
     return _backoff(state)
-
-
-def read_answer(body: bytes, host: str) -> Answer:
-    """The answer in the body of a chat completion. Raises BadReplyError where it is none."""
-    try:
-        completion = _Completion.model_validate_json(body)
-    except ValidationError as exc:
-        start = body[:120].decode("utf-8", errors="replace")
-        raise BadReplyError(f"the reply is no chat completion ({exc.error_count()} problems): {start!r}") from exc
-    choice, usage = completion.choices[0], completion.usage
-    cached = usage.prompt_tokens_details.cached_tokens if usage and usage.prompt_tokens_details else 0
-    return Answer(
-        text=choice.message.content or choice.message.refusal or "",
-        finish_reason=choice.finish_reason,
-        declined=choice.message.refusal is not None,
-        model=completion.model,
-        provider=completion.provider or host,
-        tokens=Tokens(usage.prompt_tokens, usage.completion_tokens, min(cached or 0, usage.prompt_tokens))
-        if usage
-        else None,
-        cost_usd=usage.cost if usage else None,
-    )
 
 
 def _announce(pace: Pace, headers: Mapping[str, str]) -> None:

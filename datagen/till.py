@@ -3,11 +3,12 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from datagen.answer import Answer
 from datagen.budget import TOKENS_PER_CHARACTER, Budget, Spending
 from datagen.errors import BudgetSpentError
 from datagen.prices import PriceList
 from datagen.prompt import Prompt
-from datagen.provider import Answer, Call, Provider, StoppingError
+from datagen.provider import Call, Provider, StoppingError
 
 REPLY_TOKENS = 500
 """What a reply is taken to have, for the pace alone."""

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from datagen.provider import Answer
+from datagen.answer import Answer
 from datagen.record import clean_text
 from datagen.transcript import is_utterance, trim_utterance
 

@@ -17,7 +17,18 @@ FORMS = {"datagen.form_file", "datagen.spec", "datagen.packaged"}
 """How a user's YAML is read."""
 ASKING = {
     f"datagen.{name}"
-    for name in ("budget", "clock", "endpoint_options", "ledger", "pace", "prices", "prompt", "provider", "scenario")
+    for name in (
+        "answer",
+        "budget",
+        "clock",
+        "endpoint_options",
+        "ledger",
+        "pace",
+        "prices",
+        "prompt",
+        "provider",
+        "scenario",
+    )
 }
 """How a model is asked, paid for and remembered."""
 BEYOND_THE_FLOOR = {

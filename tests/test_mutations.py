@@ -22,9 +22,9 @@ from curation.measure import Ruler, measure_batch
 from curation.reviews import list_reviews
 from curation.settings import CurationSettings, load_settings
 from curation.source import RawBatch, Source, Unreadable, read_batches
+from datagen.answer import Answer, read_answer
 from datagen.errors import DamhwaError, DataError, SpecError, UsageError
 from datagen.prices import PriceList, load_prices
-from datagen.provider import Answer, read_answer
 from datagen.retry import BadReplyError
 from tests.mutations import BYTES, mutate
 from train.recipe import LoadedRecipe, load_recipe

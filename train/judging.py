@@ -15,11 +15,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from datagen.answer import Answer
 from datagen.endpoint_options import Access
 from datagen.ledger import Ledger, StoredAnswer
 from datagen.pace import Pace
 from datagen.prompt import Prompt
-from datagen.provider import Answer, Call, GaveUpError, RejectedRequestError, open_provider
+from datagen.provider import Call, GaveUpError, RejectedRequestError, open_provider
 from datagen.spec import ProviderSettings
 
 KIND = "pairwise"

@@ -8,12 +8,13 @@ import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from datagen.answer import read_answer
 from datagen.budget import TOKENS_PER_CHARACTER, Budget, Spending
 from datagen.clock import read_clock
 from datagen.errors import BudgetSpentError
 from datagen.ledger import Ledger, StoredAnswer
 from datagen.prices import PriceList, Tokens
-from datagen.provider import Call, GaveUpError, Post, Provider, RejectedRequestError, StoppingError, read_answer
+from datagen.provider import Call, GaveUpError, Post, Provider, RejectedRequestError, StoppingError
 from datagen.retry import BadReplyError
 from datagen.spec import ProviderSettings
 

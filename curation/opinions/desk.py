@@ -35,6 +35,8 @@ class Errand:
     read: "Callable[[bytes, str], Reply]"
     completion_tokens: int = 0
     """The most that a reply can have; 0 where replies cost nothing beside the request."""
+    has_options: bool = False
+    """The command has `--base-url` and `--offline` for it."""
 
 
 @dataclass(slots=True)
@@ -130,7 +132,7 @@ def _find_access(errand: Errand) -> Access:
     try:
         return find_access(errand.settings, ProviderOptions())
     except UsageError as exc:
-        if errand.settings.base_url:
+        if errand.settings.base_url or errand.has_options:
             raise UsageError(f"{errand.block}: {exc.message}", exc.hint) from exc
         message = f"{errand.block}: no model to ask: {errand.settings.api_key_env} is not set, and no base_url is given"
         hint = (

@@ -17,6 +17,7 @@ from pydantic import BaseModel, Field, ValidationError
 from curation.opinions.ask import Asker, Batching, Reply, ask_texts, pack_texts
 from curation.opinions.material import Material
 from curation.opinions.semantic import CODE, Ints, Vectors
+from datagen.answer import ForgivenUsage
 from datagen.clock import read_clock
 from datagen.errors import DataError, UsageError
 from datagen.ledger import Ledger, StoredAnswer
@@ -38,16 +39,12 @@ class _Embedding(BaseModel):
     embedding: list[float] = Field(min_length=1)
 
 
-class _Usage(BaseModel):
-    prompt_tokens: int = Field(0, ge=0)
-
-
 class _Embeddings(BaseModel):
     """What we read of the reply."""
 
     data: list[_Embedding]
     model: str = ""
-    usage: _Usage | None = None
+    usage: ForgivenUsage = None
 
 
 def read_embeddings(body: bytes, _: str) -> Reply:

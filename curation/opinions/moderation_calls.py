@@ -8,12 +8,13 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from curation.finding import Finding
 from curation.opinions.ask import Asker, Batching, Reply, ask_texts
 from curation.opinions.material import Material
 from curation.opinions.moderation import CODE, ModeratedTurn, ModerationSettings, list_findings
+from datagen.answer import ForgivenUsage
 from datagen.console import err
 from datagen.prices import Tokens
 from datagen.record import Dialogue
@@ -29,16 +30,12 @@ class _Result(BaseModel):
     category_scores: dict[str, float | None]
 
 
-class _Usage(BaseModel):
-    prompt_tokens: int = Field(0, ge=0)
-
-
 class _Moderation(BaseModel):
     """What we read of the reply; compatible endpoints add fields and categories of their own."""
 
     results: list[_Result]
     model: str = ""
-    usage: _Usage | None = None
+    usage: ForgivenUsage = None
 
 
 def read_moderation(body: bytes, _: str) -> Reply:

@@ -130,7 +130,7 @@ async def _speak(
     """What this call did."""
     from curation.voicing.speak import read_recording, speak_lines  # openai takes a second to import
 
-    errand = Errand(BLOCK, settings.to_provider(), lambda body, _: read_recording(desk.folder, body))
+    errand = Errand(BLOCK, settings.to_provider(), lambda body, _: read_recording(desk.folder, body), has_options=True)
     with desk.open_ledger() as ledger:
         async with desk.send(errand, ledger) as asker:
             added = await speak_lines(asker, _list_lines(places, casting), casting, desk.folder)

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from datagen.answer import Answer, read_answer
 from datagen.batch.request_file import read_id
-from datagen.provider import Answer, read_answer
 from datagen.retry import BadReplyError, Failure, understand_status
 
 NOT_RUN = frozenset({"batch_expired", "batch_cancelled"})

@@ -228,6 +228,18 @@ def test_an_unknown_price_is_no_price(run: Path, start_simulator: StartSimulator
         voice(ask(run, url, model="gpt-4o-mini-tts", budget_usd=1.0))
 
 
+def test_where_nobody_can_be_asked_the_commands_own_options_are_named(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(UsageError, match="voice: no model to ask: OPENAI_API_KEY is not set") as caught:
+        voice(VoiceRequest(run))
+    assert caught.value.hint is not None
+    assert "--base-url" in caught.value.hint
+    assert "--offline" in caught.value.hint
+
+
 def test_the_simulators_faults_cost_retries_and_no_recording(run: Path, start_simulator: StartSimulator) -> None:
     url, simulator = start_simulator(server_error=0.1, cut=0.1, malformed=0.1)
     summary = voice(ask(run, url, concurrency=64))  # the waits between tries go by together

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from datagen.answer import Answer
 from datagen.clock import read_clock
 from datagen.draft import Draft
 from datagen.duet import KEPT_EXCHANGES, Duet, Terms, estimate_tokens
@@ -18,7 +19,7 @@ from datagen.duet_prompt import DuetWriter
 from datagen.group_commit import GroupCommit
 from datagen.ledger import Ledger
 from datagen.ledger_duets import Utterance
-from datagen.provider import Answer, Call
+from datagen.provider import Call
 from datagen.quota import Slot
 from datagen.scenario import Scenario
 from datagen.spec import LoadedSpec

@@ -1,5 +1,6 @@
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -93,6 +94,33 @@ def test_an_older_version_is_migrated_by_its_numbered_steps(tmp_path: Path) -> N
     connection.close()
     with pytest.raises(DataError, match=f"has version {len(MIGRATIONS) + 1}, this damhwa knows {len(MIGRATIONS)}"):
         Ledger.create_or_open(path)
+
+
+@pytest.mark.parametrize("version", range(1, len(MIGRATIONS)))
+def test_an_older_ledger_is_read_and_not_touched(tmp_path: Path, version: int) -> None:
+    path = tmp_path / "ledger.db"
+    ledger = Ledger.create_or_open(path)
+    ledger.commit([make_entry(1, 0)])
+    ledger.close()
+    added = {2: ("answers",), 3: ("batch_requests", "batches"), 4: ("utterances", "duets")}
+    with closing(sqlite3.connect(path)) as connection:
+        for table in (name for number in range(len(MIGRATIONS), version, -1) for name in added[number]):
+            connection.execute(f"DROP TABLE {table}")
+        connection.execute(f"PRAGMA user_version = {version}")
+    before = path.read_bytes()
+    reader = Ledger.open_to_read(path)
+    assert reader.tallies()["농담"].accepted == 1
+    reader.close()
+    assert path.read_bytes() == before
+
+
+def test_what_is_no_ledger_is_not_read_as_one(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    connection = sqlite3.connect(path)
+    connection.execute("CREATE TABLE run (key TEXT)")
+    connection.close()
+    with pytest.raises(DataError, match="is no ledger of a run"):
+        Ledger.open_to_read(path)
 
 
 def test_a_migration_that_fails_changes_nothing(tmp_path: Path) -> None:
