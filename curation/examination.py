@@ -24,6 +24,7 @@ from curation.engine import ONE_MACHINE, Engine
 from curation.finding import Finding
 from curation.kept_index import list_folded
 from curation.measure import Ruler
+from curation.memory import release_memory
 from curation.opinions.desk import Desk
 from curation.opinions.gather import Opinions, gather_opinions
 from curation.opinions.judge import DISPUTABLE
@@ -178,6 +179,7 @@ def examine(
     judged = Judged(similar.neighbours, strata, rank, eligible, mark_banned(rows, reviews), waiting)
     settlement = settle(judged, forget_rejected_edits(rows, eligible, remembered), _list_settle_settings(work))
     leakage, compared = _find_leakage(work, similar, settlement.split)
+    release_memory()
     return Examination(
         work, rows, findings, opinions, similar, reviews, settlement, leakage, compared, memory, contamination
     )

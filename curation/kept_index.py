@@ -15,6 +15,7 @@ import pyarrow as pa
 from curation.duplicates.index import DuplicateIndex
 from curation.duplicates.settings import DuplicateSettings
 from curation.measure import MeasuredFile
+from curation.memory import release_memory
 from curation.rows import BATCH_ROWS, scan
 from datagen.errors import DataError
 
@@ -35,6 +36,7 @@ def add_files(index: DuplicateIndex, files: Sequence[MeasuredFile]) -> None:
     for first in batches:
         index.add(chain([first], islice(batches, BATCHES_AT_ONCE - 1)))
         index.save()
+        release_memory()
 
 
 def open_kept_index(
@@ -58,6 +60,7 @@ def open_kept_index(
         try:
             covers.unlink(missing_ok=True)
             fill(index, files[len(known) :])
+            index.forget()
             covers.write_text(json.dumps(names), encoding="utf-8")
         except OSError as exc:
             hint = "free some space, or look at what lies there, and run the same command again"

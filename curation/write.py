@@ -14,6 +14,7 @@ from curation.duplicates.bands import draw_recall_curve
 from curation.duplicates.pairs import sample_pairs
 from curation.edits import list_edits
 from curation.examination import Examination
+from curation.memory import release_memory
 from curation.outputs import list_unreadable, write_splits
 from curation.recordings import Recordings
 from curation.release.curated_set import CuratedSet
@@ -52,6 +53,7 @@ def write_curated(examination: Examination, folder: Path) -> dict[str, int]:
         tables["semantic"] = list_semantic(examination, examination.similar.semantic)
     for name, table in tables.items():
         pq.write_table(table, folder / f"{name}.parquet", compression="zstd")
+    release_memory()
     report = build_report(_gather(examination, tables))
     text = json.dumps(report, ensure_ascii=False, indent=1)
     (folder / "report.json").write_text(text, encoding="utf-8")

@@ -141,6 +141,10 @@ class DuplicateIndex:
             raise DataError(f"the duplicate index {self._folder} cannot be read back: {reason}", hint)
         self._use(written, None)
 
+    def forget(self) -> None:
+        """Let go of what only additions need (some 180 bytes a row); it is read again when one comes."""
+        self._first = None
+
     def adopt(self, names: Sequence[str]) -> None:
         """Take in segments, pairs and all, that lie in the folder already, written by others; and save.
 

@@ -106,7 +106,8 @@ function drawFinding({ label, rule, message, evidence, score, threshold, line, v
   const limit = line ?? threshold, most = 1.25 * Math.max(score, limit, 1e-9);
   const name = message === null ? label : `${label} · ${t("turn", { turn: message + 1 })}`;
   const turn = message === null ? {} : { "data-act": "turn", "data-arg": message }; // a click shows it
-  return make("li", { className: verdict, title: rule, ...turn }, make("p", { className: "spread" }, make("span", {}, name),
+  const title = message === null ? make("span", {}, name) : make("button", { type: "button" }, name);
+  return make("li", { className: verdict, title: rule, ...turn }, make("p", { className: "spread" }, title,
     make("b", {}, `${+score.toPrecision(3)} / ${+limit.toPrecision(3)}`)),
   make("span", { className: "score", "--score": score / most, "--limit": limit / most }),
   quote(evidence, { className: "muted" }));

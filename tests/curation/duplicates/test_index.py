@@ -22,6 +22,7 @@ def make_index(*parts: Sequence[Sequence[str]], settings: DuplicateSettings | No
     index = DuplicateIndex(NOWHERE, settings or DuplicateSettings())
     for part in parts:
         index.add([to_array(part)])
+        index.forget()
     return index
 
 

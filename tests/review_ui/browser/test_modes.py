@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import pytest
 from playwright.sync_api import expect
 
 from curation.reviewing.tables import CODES, SAMPLES
@@ -113,12 +114,16 @@ def test_a_search_finds_words_of_two_syllables_and_leaves_the_audit_alone(screen
     assert len(screen.wait_for_log(ledger.list_events, 2)) == 2
 
 
-def test_a_click_on_a_finding_shows_the_turn_that_it_is_about(screen: Screen) -> None:
+@pytest.mark.parametrize("way", ["click", "Enter"])
+def test_a_finding_shows_the_turn_that_it_is_about(screen: Screen, way: str) -> None:
     screen.visit("#mode=triage&finding=unfinished")
     screen.page.set_viewport_size({"width": 1280, "height": 400})
     finding = screen.page.locator("#findings [data-act=turn]").first
     turn = screen.page.locator("#turns > li").nth(int(finding.get_attribute("data-arg") or -1))
-    finding.click()
+    if way == "click":
+        finding.click()
+    else:
+        finding.locator("button").press(way)
     expect(turn.locator(".number")).to_have_attribute("aria-pressed", "true")
     expect(turn).to_be_in_viewport()
 
