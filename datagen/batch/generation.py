@@ -242,6 +242,8 @@ class BatchGeneration:
         if sight is None:
             if await self.endpoint.find_batch(batch.name) is not None:
                 return  # it is listed: the 404 was somebody else's
+            if not batch.is_seen_alive:
+                raise self._explain_unknown(batch)
             sight = Sight("vanished")
         batch.sight = sight
         self.book.note_look(batch.number, sight.status, sight.completed, sight.failed)
@@ -250,6 +252,12 @@ class BatchGeneration:
             await self._end(batch, sight)
         else:
             batch.is_seen_alive |= sight.status != "cancelling"
+
+    def _explain_unknown(self, batch: OpenBatch) -> ProviderError:
+        """The error where a batch of an earlier call is not there: with another account's key it would not be."""
+        message = f"{self.endpoint.base_url} does not know batch {batch.batch_id}, made by an earlier call"
+        hint = "use the key of the account that made it; if it is gone for good, pay a second time: --abandon-batches"
+        return ProviderError(message, hint)
 
     async def _end(self, batch: OpenBatch, sight: Sight) -> None:
         """Collect a batch that is over, tell of it, and raise what follows for the run."""

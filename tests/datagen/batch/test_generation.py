@@ -391,6 +391,23 @@ def test_a_run_that_was_left_goes_on_with_its_batch(spec: Path, left: tuple[Path
     assert (simulator.counts["batches"], simulator.counts["files"], simulator.counts["paid"]) == (1, 1, 20)
 
 
+def test_a_batch_of_an_earlier_call_that_is_not_known_is_not_paid_for_again(
+    spec: Path, left: tuple[Path, str, Simulator]
+) -> None:
+    run, url, simulator = left
+    hidden = dict(simulator.batches.batches)
+    simulator.batches.batches.clear()  # as with the key of another account
+    with pytest.raises(ProviderError, match="does not know batch batch_sim1, made by an earlier call") as caught:
+        generate(spec, run, url)
+    assert caught.value.hint is not None
+    assert "--abandon-batches" in caught.value.hint
+    simulator.batches.batches.update(hidden)
+    finish(simulator)
+    generate(spec, run, url)
+    assert count_topics(run) == QUOTAS
+    assert (simulator.counts["batches"], simulator.counts["paid"]) == (1, 20)
+
+
 def test_status_tells_the_open_batches(left: tuple[Path, str, Simulator]) -> None:
     run, url, _ = left
     (batch,) = read_status(run)["batches"]
