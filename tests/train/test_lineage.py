@@ -9,7 +9,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from curation.build import BuildOptions, build
+from datagen.endpoint_options import ProviderOptions
 from datagen.errors import DataError, UsageError
+from tests.conftest import write_spec
+from tests.datagen.duet_world import make_duet
 from train.conversations import read_split
 from train.lineage import draw, trace_model, trace_row
 from train.recipe import load_recipe
@@ -37,10 +41,14 @@ class Trained:
 
 @pytest.fixture
 def trained(tmp_path: Path, built_run: Path) -> Trained:
+    return train_on(built_run, built_run.parent / "specs", tmp_path)
+
+
+def train_on(built: Path, specs: Path, tmp_path: Path) -> Trained:
     """What a training on a copy of a real run leaves, but for the weights."""
     run, folder = tmp_path / "runs" / "exa-data", tmp_path / "models" / "tiny"
-    shutil.copytree(built_run, run)
-    shutil.copy(built_run.parent / "specs" / "personas" / "exa.yaml", tmp_path / "exa.yaml")
+    shutil.copytree(built, run)
+    shutil.copy(specs / "personas" / "exa.yaml", tmp_path / "exa.yaml")
     (tmp_path / "tiny.yaml").write_text(RECIPE.replace("RUN", str(run)), encoding="utf-8")
     loaded = load_recipe(tmp_path / "tiny.yaml")
     splits = [read_split(str(run), name, loaded.persona) for name in ("train", "validation")]
@@ -124,6 +132,21 @@ def test_each_row_leads_to_the_attempt_that_made_it(trained: Trained) -> None:
         assert facts["attempt"]["seq"] == int(row["id"].rpartition("-")[2])
         assert facts["attempt"]["model"] == "damhwa-simulator"
         assert json.dumps(facts)
+
+
+def test_a_row_of_a_duet_leads_to_all_the_requests_that_made_it(tmp_path: Path) -> None:
+    spec = make_duet(write_spec(tmp_path / "specs"), quota=8)
+    shares = "splits:\n  shares: {train: 0.6, validation: 0.3, test: 0.1}\n"
+    (spec.parent / "curation.yaml").write_text(shares, encoding="utf-8")
+    build(str(spec), tmp_path / "built", BuildOptions(ProviderOptions(offline=True), baseline=0))
+    trained = train_on(tmp_path / "built", spec.parent, tmp_path)
+    for dialogue in read_split(str(trained.run), "train", load_recipe(tmp_path / "tiny.yaml").persona).conversations:
+        attempt = trace_row(trained.folder, dialogue.id)["attempt"]
+        told = attempt["duet"]
+        assert told["user"] + told["persona"] == sum(each["role"] != "system" for each in dialogue.messages)
+        assert told["prompt_tokens"] == attempt["prompt_tokens"]
+        assert told["completion_tokens"] == attempt["completion_tokens"] > 0
+        assert "duet" in "\n".join(draw(attempt))
 
 
 def test_a_row_that_was_left_out_as_too_long_is_found_too(trained: Trained) -> None:
