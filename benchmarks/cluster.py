@@ -182,28 +182,55 @@ def get_seconds(run: Run, name: str) -> float:
     return float(stages[name]["wall_s"])
 
 
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """The whole cost model."""
+
+    models: dict[str, Model]
+    overhead_s: float
+    """Of a stage, beside its work."""
+    stretch: float
+    """Wall time of a stage's work ÷ (CPU ÷ cores)."""
+
+    @classmethod
+    def of(cls, runs: Sequence[Run]) -> "Fit":
+        sizes = [float(run["dialogues"]) for run in runs]
+        stages = {**STAGES, **DRIVER}
+        models = {name: fit(sizes, [get_seconds(run, name) for run in runs], terms) for name, terms in stages.items()}
+        return cls(models, *fit_overhead(runs))
+
+    def predict(self, n: float, cores: float) -> tuple[float, float]:
+        """Seconds of the workers' stages, and of what the driver does alone."""
+        spread_s = sum(self.overhead_s + self.models[name].predict(n) / cores * self.stretch for name in STAGES)
+        return spread_s, sum(self.models[name].predict(n) for name in DRIVER)
+
+
 def fit_runs() -> None:
     runs = [run for run in load_runs() if run["engine"] == "ray"]
-    sizes = [float(run["dialogues"]) for run in runs]
-    if len(set(sizes)) < 3:
-        raise SystemExit(f"a fit needs runs of three sizes by ray; {RUNS.name} has {sorted(set(sizes))}")
+    sizes = sorted({float(run["dialogues"]) for run in runs})
+    if len(sizes) < 3:
+        raise SystemExit(f"a fit needs runs of three sizes by ray; {RUNS.name} has {sizes}")
+    fitted = Fit.of(runs)
     print("\n| stage | seconds of n dialogues | largest residual |\n|---|---|---|")
-    models = {}
-    for name, terms in {**STAGES, **DRIVER}.items():
-        models[name] = fit(sizes, [get_seconds(run, name) for run in runs], terms)
-        print(f"| {name} | {models[name]} | {models[name].residual:.0%} |")
-    overhead, stretch = fit_overhead(runs)
-    print(f"\nwall of a stage = {overhead:.1f} s + CPU ÷ cores × {stretch:.2f}")
+    for name, model in fitted.models.items():
+        print(f"| {name} | {model} | {model.residual:.0%} |")
+    print(f"\nwall of a stage = {fitted.overhead_s:.1f} s + CPU ÷ cores × {fitted.stretch:.2f}")
+    if len(sizes) > 3:
+        smaller = Fit.of([run for run in runs if run["dialogues"] < sizes[-1]])
+        for run in (run for run in runs if run["dialogues"] == sizes[-1]):
+            start_s = next(stage["wall_s"] for stage in run["stages"] if stage["name"] == "start")
+            predicted = start_s + sum(smaller.predict(sizes[-1], run["workers"]))
+            told = f"fitted to the smaller runs, {sizes[-1]:,.0f} with {run['workers']} workers is predicted as"
+            print(f"{told} {predicted:,.0f} s; it took {run['wall_s']:,.0f} s")
     print("\n| dialogues | nodes × 16 cores | workers' stages | driver | in all |\n|---|---|---|---|---|")
     for n, nodes in ((1e6, 1), (1e7, 10), (1e8, 10), (1e8, 100)):
-        spread_s = sum(overhead + models[name].predict(n) / (16 * nodes) * stretch for name in STAGES)
-        alone_s = sum(models[name].predict(n) for name in DRIVER)
+        spread_s, alone_s = fitted.predict(n, 16 * nodes)
         print(
             f"| {n:,.0f} | {nodes} | {spread_s / 60:,.0f} min | {alone_s / 60:,.0f} min "
             f"| {(spread_s + alone_s) / 3600:,.1f} h |"
         )
     for name in STAGES:
-        print(f"{name}: {models[name].predict(1e8) / 3600:,.0f} core hours for 100,000,000")
+        print(f"{name}: {fitted.models[name].predict(1e8) / 3600:,.1f} core hours for 100,000,000")
 
 
 def fit_overhead(runs: Sequence[Run]) -> tuple[float, float]:
