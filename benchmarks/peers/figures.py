@@ -32,4 +32,4 @@ def write_cell(column: Column, runs: Sequence[Figures], ours: Sequence[Figures])
         return "–"
     told = f"{value:,.{column.decimals}f}"
     base = take_median(ours, column.key) if column.is_compared else None
-    return f"{told} (× {value / base:.2f})" if base else told
+    return f"{told} (×{value / base:.2f})" if base else told

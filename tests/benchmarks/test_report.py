@@ -37,7 +37,7 @@ def make_section(title: str = "Generation", wall_s: float = 2.0) -> Section:
 
 def test_a_cell_is_the_median_and_how_many_times_ours() -> None:
     runs = [{"wall_s": each} for each in (9.0, 3.0, 4.0)]
-    assert write_cell(WALL, runs, [{"wall_s": 2.0}, {"wall_s": 2.0}]) == "4.0 (× 2.00)"
+    assert write_cell(WALL, runs, [{"wall_s": 2.0}, {"wall_s": 2.0}]) == "4.0 (×2.00)"
     assert write_cell(WALL, runs, []) == "4.0"
     assert write_cell(MISSING, [{"missing": 1234}], [{"missing": 1}]) == "1,234"
 
@@ -53,7 +53,7 @@ def test_who_did_not_run_or_ended_badly_keeps_a_row_that_says_so() -> None:
         "|  | wall s | rows missing | remarks |",
         "|---|---|---|---|",
         "| **damhwa** | 2.0 | 0 |  |",
-        "| other | 5.0 (× 2.50) | 3 | exit 1: no\\|pe (1 of 2) |",
+        "| other | 5.0 (×2.50) | 3 | exit 1: no\\|pe (1 of 2) |",
         "| failing | – | – | did not run: exit 1: no model (1 of 1) |",
         "| absent | – | – | did not run: could not be installed: no such wheel |",
     ]
@@ -74,8 +74,8 @@ def test_a_new_run_replaces_its_section_only(tmp_path: Path) -> None:
     after = (out / "RESULTS.md").read_text(encoding="utf-8")
     assert before.startswith(PREAMBLE)
     assert before.partition("## Training")[2] == after.partition("## Training")[2] != ""
-    assert "(× 2.50)" in before.partition("## Training")[0]
-    assert "(× 2.00)" in after.partition("## Training")[0]
+    assert "(×2.50)" in before.partition("## Training")[0]
+    assert "(×2.00)" in after.partition("## Training")[0]
     assert [line for line in after.splitlines() if line.startswith("## ")] == ["## Generation", "## Training"]
     stored = json.loads((out / "peers" / "results" / "generation.json").read_text(encoding="utf-8"))
     assert stored["runs"][0]["figures"]["wall_s"] == 2.5
