@@ -5,12 +5,14 @@ Endpoints add fields of their own, which are ignored, and leave out others; what
 
 import json
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 
 from datagen.prices import Tokens
 from datagen.retry import BadReplyError
+
+Form = TypeVar("Form", bound=BaseModel)
 
 _MOST_TOKENS = 2**31 - 1
 """What a column of the dialogues holds; far beyond any request."""
@@ -78,7 +80,7 @@ class Answer:
 def read_answer(body: bytes, host: str) -> Answer:
     """The answer in the body of a chat completion. Raises BadReplyError where it is none."""
     try:
-        completion = _read_completion(body)
+        completion = read_json(_Completion, body)
     except ValidationError as exc:
         start = body[:120].decode("utf-8", errors="replace")
         raise BadReplyError(f"the reply is no chat completion ({exc.error_count()} problems): {start!r}") from exc
@@ -97,15 +99,26 @@ def read_answer(body: bytes, host: str) -> Answer:
     )
 
 
-def _read_completion(body: bytes) -> _Completion:
+def read_json(form: type[Form], text: bytes) -> Form:
+    """As `model_validate_json`, but half an emoji, where a model was cut off, becomes U+FFFD: it was paid for.
+
+    Raises ValidationError.
+    """
     try:
-        return _Completion.model_validate_json(body)
+        return form.model_validate_json(text)
     except ValidationError:
-        if b"\\ud" not in body.lower():
+        mended = _mend(text)
+        if mended is None:
             raise
-    # Half an emoji, where a model was cut off: no JSON to pydantic, but paid for. It becomes U+FFFD.
+        return form.model_validate_json(mended)
+
+
+def _mend(text: bytes) -> str | None:
+    """JSON without lone surrogates, which pydantic takes for no JSON at all; None where it has none, or is no JSON."""
+    if b"\\ud" not in text.lower():
+        return None
     try:
-        text = json.dumps(json.loads(body), ensure_ascii=False)
+        plain = json.dumps(json.loads(text), ensure_ascii=False)
     except (ValueError, RecursionError):
-        return _Completion.model_validate_json(body)
-    return _Completion.model_validate_json(text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace"))
+        return None
+    return plain.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from datagen.answer import Answer, read_answer
+from datagen.answer import Answer, read_answer, read_json
 from datagen.batch.request_file import read_id
 from datagen.retry import BadReplyError, Failure, understand_status
 
@@ -74,7 +74,7 @@ class ResultReader:
 
     def _read_line(self, text: bytes) -> Result | OddLine:
         try:
-            found = _Line.model_validate_json(text)
+            found = read_json(_Line, text)
         except ValidationError:
             return OddLine("garbage")
         line = read_id(self.name, found.custom_id)

@@ -114,15 +114,6 @@ def test_an_older_ledger_is_read_and_not_touched(tmp_path: Path, version: int) -
     assert path.read_bytes() == before
 
 
-def test_what_is_no_ledger_is_not_read_as_one(tmp_path: Path) -> None:
-    path = tmp_path / "ledger.db"
-    connection = sqlite3.connect(path)
-    connection.execute("CREATE TABLE run (key TEXT)")
-    connection.close()
-    with pytest.raises(DataError, match="is no ledger of a run"):
-        Ledger.open_to_read(path)
-
-
 def test_a_migration_that_fails_changes_nothing(tmp_path: Path) -> None:
     path = tmp_path / "ledger.db"
     Ledger.create_or_open(path).close()
@@ -149,14 +140,19 @@ def test_a_file_that_is_no_ledger_is_named_and_left_as_it_was(tmp_path: Path, co
     assert path.read_bytes() == content
 
 
-def test_another_programs_database_is_not_taken_over(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("start", "told"), [(Ledger.create_or_open, "something else"), (Ledger.open_to_read, "is no ledger of a run")]
+)
+def test_another_programs_database_is_not_taken_over(
+    tmp_path: Path, start: Callable[[Path], Ledger], told: str
+) -> None:
     path = tmp_path / "ledger.db"
     connection = sqlite3.connect(path)
     connection.execute("CREATE TABLE photos (name TEXT)")
     connection.commit()
     connection.close()
-    with pytest.raises(DataError, match="something else"):
-        Ledger.create_or_open(path)
+    with pytest.raises(DataError, match=told):
+        start(path)
 
 
 def test_reading_a_folder_that_is_no_run_says_so(tmp_path: Path) -> None:

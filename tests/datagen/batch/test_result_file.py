@@ -38,6 +38,14 @@ def test_an_answer_leads_to_its_request_wherever_it_stands(tmp_path: Path) -> No
     ]
 
 
+def test_an_answer_that_ends_in_half_an_emoji_is_no_garbage(tmp_path: Path) -> None:
+    cut = {**GOOD, "choices": [{"message": {"content": "잘 자\ud83d"}, "finish_reason": "length"}]}
+    (found,) = READER.read(write(tmp_path / "out", answer(4, body=cut)))
+    assert isinstance(found, Result)
+    assert found.answer is not None
+    assert (found.line, found.answer.text) == (4, "잘 자\ufffd")
+
+
 def test_an_error_whose_code_is_a_number_keeps_its_message(tmp_path: Path) -> None:
     error = {"message": "prompt too long", "type": "BadRequestError", "code": 400}
     whole = {**fail(2, "x"), "error": error}
